@@ -62,6 +62,28 @@ def test_a_swap_changes_the_model_and_the_name():
     assert work_dir(config).endswith("+student=wave_inertial_wide+distiller=wave_hint/seed3")
 
 
+def test_loss_weights_of_a_distillers_part_go_to_the_model(project):
+    swapped = compose(ROW, distiller="wave_hint")
+    assert swapped.model.distill_weight == 100.0
+    assert "distill_weight" not in swapped.model.distiller
+    row = project / ROW
+    text = row.read_text()
+    row.write_text(
+        text.replace("distiller=distiller)", "distiller=distiller, task_weight=0.3, distill_weight=0.7)")
+    )
+    try:
+        assert compose(ROW).model.distill_weight == 0.7
+        assert (
+            "task_weight" not in compose(ROW, distiller="wave_hint").model
+        )  # was meant for the other method
+        assert (
+            compose(ROW, distiller="wave_hint", options={"model.distill_weight": 5.0}).model.distill_weight
+            == 5.0
+        )
+    finally:
+        row.write_text(text)
+
+
 def test_weights_of_a_part_are_for_its_use_as_a_teacher():
     assert (
         compose(ROW, teacher="wave_skeleton_wide", seed=5).model.teacher.weights == "zoo/wide-5.safetensors"

@@ -185,7 +185,7 @@ wave_inertial_wide = dict(type=WaveInertial, width=24)
 from toykit import WaveHint, WaveKD
 
 wave_kd = dict(type=WaveKD, tau=4.0)
-wave_hint = dict(type=WaveHint)
+wave_hint = dict(type=WaveHint, distill_weight=100.0)
 ''',
     "configs/baseline/waves_wave_skeleton.py": '''
 """Skeleton network alone."""

@@ -101,12 +101,12 @@ def verdict(row: Path, distiller: str) -> str:
     from kdbench.spec import IncompatibleError
 
     try:
-        chosen = part(row, "distillers", distiller).config
+        part(row, "distillers", distiller)
+        model = compose(row, distiller=distiller).model
     except ValueError:
-        chosen = {"type": find(DISTILLERS, distiller)}
-    config = compose(row)
+        model = {**compose(row).model, "distiller": {"type": find(DISTILLERS, distiller)}}
     try:
-        build(MODELS, {**config.model, "distiller": chosen}, load_weights=False)
+        build(MODELS, model, load_weights=False)
     except (IncompatibleError, TypeError) as error:  # TypeError: an argument that only a part would give
         return "no: " + "; ".join(
             line.strip(" -") for line in command.message(error).splitlines()[1:] or [str(error)]

@@ -1,7 +1,8 @@
 """A row of a table: a pure-Python config whose parts may be swapped by name.
 
 ``configs/<method>/<data>_<teacher>_<student>.py`` is a row, ``configs/baseline/<data>_<student>.py`` one without a
-teacher. What stands in ``configs/_base_/{models,distillers}`` under a name, as a dict with a ``type``, is a part.
+teacher. What stands in ``configs/_base_/{models,distillers}`` under a name, as a dict with a ``type``, is a part. The
+part of a distiller may give the published ``task_weight`` and ``distill_weight`` beside its class's arguments.
 """
 
 import copy
@@ -16,7 +17,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..weights import RANDOM
 from .options import set_option
-from .parts import SLOTS, imported_parts, load, part
+from .parts import SLOTS, configs_of, imported_parts, load, part
 
 _STAGES = [
     f"{stage}_{what}" for stage in ("train", "val", "test") for what in ("dataloader", "evaluator", "cfg")
@@ -27,6 +28,7 @@ _MEANS = {"num_workers", "persistent_workers", "pin_memory", "prefetch_factor", 
 _INERT = re.compile(
     r"num_workers|persistent_workers|pin_memory|prefetch|^default_hooks\.logger|^log_|^env_cfg|^vis"
 )
+LOSS_WEIGHTS = ("task_weight", "distill_weight")
 _WORK_DIRS, _SMOKE_DIRS = "work_dirs/", "work_dirs/smoke/"
 
 
@@ -46,14 +48,17 @@ def compose(
     the ``smoke`` settings of the row's data, and teachers without a file become random. Schedules as long as training
     stay so when ``train_cfg.max_epochs`` is set. ``config.row`` says what was
     composed: ``name``, ``path``, ``parts``, ``swapped``, ``options``, ``smoke``, ``seed``, ``sha256`` (of everything
-    that the result depends on, the seed apart) and ``random_weights``.
+    that the result depends on, the seed apart), ``random_weights`` and ``starts_from`` (the folder of the run that this
+    one goes on from, None without one).
     """
     path, options = _relative(Path(path)), dict(options or {})
     config, slots = load(path), imported_parts(path)
     swapped = {k: v for k, v in zip(SLOTS, (teacher, student, distiller), strict=True) if v is not None}
     for slot, name in swapped.items():
         _swap(config, slot, part(path, SLOTS[slot], name).config)
+    _settle_loss_weights(config, is_swapped="distiller" in swapped)
     _choose_weights(config, {**slots, **swapped}, path, is_swapped="teacher" in swapped)
+    continued = _go_on(config, path, swapped)
     epochs = config.get("train_cfg", {}).get("max_epochs")
     for key, value in [*(_smoke_settings(config, path) if smoke else {}).items(), *options.items()]:
         set_option(config, key, value)
@@ -72,6 +77,7 @@ def compose(
         "sha256": fingerprint(config),
     }
     identity["random_weights"] = _fill_in_weights(config.get("model", {}), seed, smoke)
+    identity["starts_from"] = _folder_of(config.model[continued]) if continued else None
     config.row = identity
     return config
 
@@ -138,6 +144,19 @@ def _swap(config: Config, slot: str, value: ConfigDict) -> None:
     config[slot] = copy.deepcopy(value)  # the name in the row, so that the dump documents what runs
 
 
+def _settle_loss_weights(config: Config, is_swapped: bool) -> None:
+    """The weights of a distiller's part go to the model; a row's own win, unless they were for another method."""
+    model = config.get("model") or {}
+    if not model.get("distiller"):
+        return
+    for name in LOSS_WEIGHTS:
+        published = model.distiller.pop(name, None)
+        if is_swapped:
+            model.pop(name, None)
+        if published is not None:
+            model.setdefault(name, published)
+
+
 def _smoke_settings(config: Config, path: Path) -> Mapping[str, Any]:
     if not config.get("smoke"):
         raise ValueError(f"{path} has no smoke settings; its data part gives them as smoke = {{...}}")
@@ -178,6 +197,27 @@ def _choose_weights(config: Config, slots: Mapping[str, str], path: Path, is_swa
         teacher["weights"] = config.teacher_weights.replace("{part}", name)
     elif name and is_swapped and "data" in slots:
         teacher["weights"] = f"{_WORK_DIRS}baseline/{slots['data']}_{name}/seed{{seed}}/student.safetensors"
+
+
+def _go_on(config: Config, path: Path, swapped: Mapping[str, str]) -> str | None:
+    """Where a row has ``starts_from = "<method>/<stem>"``, take the weights that this other row ends with.
+
+    What goes on is the distiller where both rows have the same method, else the student; its slot is returned. The
+    other run is the one with the same seed, and the same teacher and student if those are swapped.
+    """
+    if not config.get("starts_from"):
+        return None
+    before = configs_of(path) / f"{config.starts_from}.py"
+    methods = [(of.model.get("distiller") or {}).get("type") for of in (load(before), config)]
+    slot = "distiller" if methods[0] is not None and methods[0] == methods[1] else "student"
+    name = row_name(before, {key: value for key, value in swapped.items() if key != "distiller"})
+    config.model[slot]["weights"] = f"{_WORK_DIRS}{name}/seed{{seed}}/{slot}.safetensors"
+    return slot
+
+
+def _folder_of(node: Mapping[str, Any]) -> str | None:
+    """The folder that a network's weights are in."""
+    return None if node.get("weights", RANDOM) == RANDOM else str(Path(node["weights"]).parent)
 
 
 def _fill_in_weights(model: Any, seed: int, smoke: bool) -> list[str]:
