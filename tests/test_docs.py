@@ -1,12 +1,15 @@
 """The code in the how-to pages runs, page by page, as a reader would paste it."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
 
+import kdbench.distillers  # noqa: F401  (registers them)
 from kdbench.registry import BACKBONES, DATASETS, DISTILLERS, TRANSFORMS
+from tests.toy_project import command
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("add_a_*.md"))
@@ -37,7 +40,7 @@ def test_there_are_three_pages() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name
+    "page", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda p: p.name
 )
 def test_paths_named_in_the_docs_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
@@ -51,3 +54,60 @@ def test_every_score_in_the_readme_stands_in_the_model_zoo() -> None:
     zoo = (ROOT / "model_zoo.md").read_text(encoding="utf-8")
     assert len(scores) > 10
     assert not [score for score in scores if score not in zoo]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the methods, written anew."""
+    folder = tmp_path_factory.mktemp("pages")
+    done = command(ROOT, "document", "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_pages_of_the_methods_are_fresh() -> None:
+    done = command(ROOT, "document", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_method_has_a_page_and_a_line_in_the_table(written: Path) -> None:
+    table = (written / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| \[(\w+)\]\((\w+\.md)\)", table, re.M)
+    ours = {n for n, c in DISTILLERS.module_dict.items() if c.__module__.startswith("kdbench.")}
+    assert {name for name, _ in lines} == ours
+    assert {page for _, page in lines} == {path.name for path in written.glob("*.md")} - {"README.md"}
+
+
+def test_a_page_shows_formula_needs_arguments_parts_and_proof(written: Path) -> None:
+    page = (written / "fitnet.md").read_text(encoding="utf-8")
+    assert "FitNets: Hints for Thin Deep Nets (Romero et al., ICLR 2015)." in page
+    assert "### `hint_loss(student, teacher)`" in page
+    assert "| taps of the student | stages |" in page
+    assert "| `stage` | `-1` |" in page
+    assert "| `student_shapes` | found from the models or the data |" in page
+    assert re.search(r"\| `fitnet` \| `stage=-1` \| \S+ \| \S+ \|", page)
+    assert "Golden entries: `fitnets` (2). Oracles: `tests/test_distillers/test_fitnet.py`." in page
+
+
+def test_golden_entries_and_costs_are_read_not_typed(written: Path, tmp_path: Path) -> None:
+    costs = {"machine": "M", "date": "D", "threads": 1, "shapes": "S"}
+    methods = {"CWD": {"time": 1.234, "memory": 0.5, "parameters": 12345}}
+    (tmp_path / "costs.json").write_text(json.dumps({**costs, "methods": methods}))
+    assert command(ROOT, "document", "--output", str(tmp_path)).returncode == 0
+    table = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| \[CWD\].* \| 12,345 \| 1.23 \| 0.5 \| no \|$", table, re.M)
+    assert re.search(r"^\| \[AT\].* \| – \| – \| – \| yes, 2 \|$", table, re.M)
+
+
+def test_a_stale_or_orphaned_page_is_named(written: Path) -> None:
+    page, orphan = written / "kd.md", written / "gone.md"
+    page.write_text("old", encoding="utf-8")
+    orphan.write_text("no such method", encoding="utf-8")
+    done = command(ROOT, "document", "--check", "--output", str(written))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{path} is stale; run python tools/document.py" for path in (page, orphan)
+    ]
+    assert command(ROOT, "document", "--output", str(written)).returncode == 0
+    assert not orphan.exists()
+    assert command(ROOT, "document", "--check", "--output", str(written)).returncode == 0
