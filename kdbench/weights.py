@@ -68,7 +68,8 @@ def load_weights(model: nn.Module, path: str | Path, prefix: str = "") -> None:
 def _remedy(path: Path) -> str:
     """How to make a file that a training run of ours would have written."""
     parts = path.parts
-    if "work_dirs" in parts and path.name == "student.safetensors" and len(path.parents) > 2:
+    of_a_run = path.name in ("student.safetensors", "distiller.safetensors")
+    if "work_dirs" in parts and of_a_run and len(path.parents) > 2:
         start = parts.index("work_dirs") + 1
         row, seed = "/".join(parts[start:-2]), parts[-2].removeprefix("seed")
         return f"; make it with: python tools/train.py configs/{row}.py --seed {seed}"

@@ -52,13 +52,16 @@ def check_unchanged(results: list[dict]) -> None:
 
 
 def paper(result: dict) -> str | None:
-    """The first line of the module of the row's distiller, which names a paper."""
+    """The first line of the module of the row's distiller, or of that of the row it goes on from; it names a paper."""
     from inspect import getmodule
 
-    from kdbench.compose import recompose
+    from kdbench.compose import compose, configs_of, recompose
     from kdbench.registry import DISTILLERS, find
 
-    distiller = recompose(result["config"]).model.get("distiller")
+    config = recompose(result["config"])
+    if not config.model.get("distiller") and config.get("starts_from"):
+        config = compose(configs_of(Path(config.row.path)) / f"{config.starts_from}.py")
+    distiller = config.model.get("distiller")
     if not distiller:
         return None
     doc = getattr(getmodule(find(DISTILLERS, distiller.type)), "__doc__", None) or ""

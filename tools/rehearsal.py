@@ -7,7 +7,7 @@ import torch
 from command import INVALID_DATA, WRONG_USE, message
 
 from kdbench.engine import Runner
-from kdbench.engine.lineage import check_teacher, weight_files
+from kdbench.engine.lineage import check_lineage, weight_files
 from kdbench.engine.modalities import read_only
 from kdbench.evaluation import parameters
 from kdbench.registry import DATASETS, MODELS, build
@@ -23,7 +23,7 @@ def rehearse(config: Any) -> int:
         part = getattr(model, name, None)
         if part is not None:
             print(f"{name}: {type(part).__name__}, {parameters(part):,} parameters")
-    check_teacher(config)
+    check_lineage(config)
     read_only([config.get(f"{stage}_dataloader") for stage in ("train", "val", "test")], model.reads)
     weights, data = list(absent_weights(config)), list(absent_data(config))
     for problem in [*weights, *data]:

@@ -55,9 +55,9 @@ def train(arguments: argparse.Namespace) -> int:
 
         return rehearse(config)
     from kdbench.engine.launch import configure
-    from kdbench.engine.lineage import check_teacher
+    from kdbench.engine.lineage import check_lineage
 
-    check_teacher(config)
+    check_lineage(config)
     configure(
         config,
         launcher=arguments.launcher,

@@ -29,7 +29,7 @@ _UNTYPED = {
     "randomness": "mmengine.runner.Runner.set_randomness",
 }
 _ROLE_KEYS = {"reads", "taps", "weights"}
-_ROLES = ("model.student", "model.teacher")
+_BESIDE = {"model.student": _ROLE_KEYS, "model.teacher": _ROLE_KEYS, "model.distiller": {"weights"}}
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _known(node: Any, walked: str) -> tuple[set[str], bool]:
         names |= taken
     if walked.endswith("_dataloader"):
         names |= {"dataset", "sampler", "batch_sampler", "collate_fn"}
-    return names | (_ROLE_KEYS if walked in _ROLES else set()), is_open
+    return names | _BESIDE.get(walked, set()), is_open
 
 
 def _load(place: str | None) -> Any:

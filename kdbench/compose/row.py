@@ -203,13 +203,14 @@ def _go_on(config: Config, path: Path, swapped: Mapping[str, str]) -> str | None
     """Where a row has ``starts_from = "<method>/<stem>"``, take the weights that this other row ends with.
 
     What goes on is the distiller where both rows have the same method, else the student; its slot is returned. The
-    other run is the one with the same seed, and the same teacher and student if those are swapped.
+    other run is the one with the same seed, and the same teacher and student if those are swapped. It keeps its method.
     """
     if not config.get("starts_from"):
         return None
     before = configs_of(path) / f"{config.starts_from}.py"
     methods = [(of.model.get("distiller") or {}).get("type") for of in (load(before), config)]
-    slot = "distiller" if methods[0] is not None and methods[0] == methods[1] else "student"
+    is_one_method = methods[0] is not None and methods[0] == methods[1] and "distiller" not in swapped
+    slot = "distiller" if is_one_method else "student"
     name = row_name(before, {key: value for key, value in swapped.items() if key != "distiller"})
     config.model[slot]["weights"] = f"{_WORK_DIRS}{name}/seed{{seed}}/{slot}.safetensors"
     return slot

@@ -44,9 +44,8 @@ class AB(Distiller):
     """On which side of zero the teacher's pre-activations lie; ``margin`` is how far beyond it the student must go.
 
     The paper starts a network with it (30 epochs, this loss only) and then trains with labels only. That is two
-    rows: one with ``task_weight=0`` and this distiller, and one without a distiller whose student has
-    ``weights="work_dirs/ab/<row>/seed<k>/student.safetensors"``. In one row, weight 1, it works beside the task's
-    loss.
+    rows: one with ``task_weight=0`` and this distiller, and one without a distiller that ``starts_from`` the first
+    (its student's ``weights``). In one row, weight 1, it works beside the task's loss.
 
     ``pairs`` are ``(student layer, teacher layer)``; by default the deepest with the deepest and so on upwards.
     Where shapes differ, a trained ``Regressor`` without ReLU (convolution and batch normalisation) comes between.

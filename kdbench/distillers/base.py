@@ -15,6 +15,10 @@ class Distiller(nn.Module):
     """
 
     needs = Needs()
+    is_kept = (
+        False  # whether a later row needs what it learned; the runner then writes ``distiller.safetensors``
+    )
+    needs_weights = False  # whether it is of no use without such a file: ``weights`` of its config
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:

@@ -47,8 +47,8 @@ class FSP(Distiller):
     """How one stage's channels go with the next one's ("flow of solution procedure"), weight 50 in the reference code.
 
     The paper starts a network with it (30 epochs, this loss only) and then trains with labels only. That is two
-    rows: one with ``task_weight=0`` and this distiller, and one without a distiller whose student has
-    ``weights="work_dirs/fsp/<row>/seed<k>/student.safetensors"``. In one row it works beside the task's loss.
+    rows: one with ``task_weight=0`` and this distiller, and one without a distiller that ``starts_from`` the first
+    (its student's ``weights``). In one row it works beside the task's loss.
 
     ``pairs`` are ``(student stage, teacher stage)`` from shallow to deep, two at least; by default the deepest
     with the deepest and so on upwards. The paper asks for equal widths; where they differ, a trained 1 x 1

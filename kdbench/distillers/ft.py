@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,6 +32,7 @@ SLOPE = 0.1  # of the leaky ReLUs
 def ft_loss(student: Tensor, teacher: Tensor, p1: float = 2, p2: float = 1) -> Tensor:
     """Mean of ``|difference|^p2`` of two factors ``(B, C, ...)``, each as the length-1 map of its mean ``p1``-th power.
 
+    >>> import torch
     >>> ft_loss(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[0.0, 1.0]]]))
     tensor(1.)
     """
@@ -71,10 +71,10 @@ class FT(Distiller):
 
     ``rate`` is the factor's width over the teacher's, ``p1`` and ``p2`` the powers in ``ft_loss``; ``stage`` and
     ``teacher_stage`` as in FitNet. The paper trains the paraphraser alone first (30 epochs, learning rate 0.01 in
-    the reference code). That is two rows:
+    the reference code). That is two rows, the second with ``starts_from`` the first:
 
     1. ``phase="paraphraser"`` with ``task_weight=0``: only ``loss_paraphraser``; the student learns nothing.
-    2. ``phase="factor"`` with ``load_from="work_dirs/ft/<first>/seed<k>/step_<n>.safetensors"``: it is fixed.
+    2. ``phase="factor"`` with the ``weights`` of the first's distiller: it is fixed, and the student starts afresh.
 
     The default ``phase="joint"`` needs one row only (a deviation): both losses at once, each training its own part.
     """
@@ -107,8 +107,7 @@ class FT(Distiller):
         self.translator = _layers(CONVOLUTIONS[rank], (student[0], student[0], wide, wide), NORMS[rank])
         self.paraphraser.requires_grad_(phase != "factor")
         self.translator.requires_grad_(phase != "paraphraser")
-        self.register_buffer("is_paraphraser_trained", torch.tensor(False))
-        self._is_known_to_be_trained = False
+        self.is_kept, self.needs_weights = phase == "paraphraser", phase == "factor"
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
@@ -118,24 +117,9 @@ class FT(Distiller):
         target = pooled_to(teacher.stages[self.teacher_stage].detach(), self.axes)
         factor, reconstruction = self.paraphraser(target)
         losses = {}
-        if self.phase == "factor":
-            self._check_paraphraser()
-        else:
+        if self.phase != "factor":
             losses["loss_paraphraser"] = reconstruction
-            if self.training:
-                self.is_paraphraser_trained.fill_(True)
         if self.phase != "paraphraser":
             guess = self.translator(pooled_to(student.stages[self.stage], self.axes))
             losses["loss_ft"] = ft_loss(guess, factor.detach(), self.p1, self.p2)
         return losses
-
-    def _check_paraphraser(self) -> None:
-        """Asks the device once, and not in the rehearsal, which is without gradients and before any file is read."""
-        if self._is_known_to_be_trained or not torch.is_grad_enabled():
-            return
-        if not self.is_paraphraser_trained:
-            raise ValueError(
-                "FT's phase 'factor' needs a trained paraphraser; give load_from= the checkpoint of a row with "
-                "phase='paraphraser', or phase='joint'"
-            )
-        self._is_known_to_be_trained = True

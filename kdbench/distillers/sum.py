@@ -46,6 +46,7 @@ class Sum(Distiller):
             raise ValueError(f"only one method may change inference; there is: {', '.join(predicting)}")
         self.methods, self.weights = nn.ModuleList(built), weights
         self.needs = _together([m.needs for m in built])
+        self.is_kept, self.needs_weights = any(m.is_kept for m in built), any(m.needs_weights for m in built)
 
     @classmethod
     def needs_for(cls, config: dict[str, Any]) -> Needs:

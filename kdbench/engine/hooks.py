@@ -18,6 +18,7 @@ from ..spec import KDBenchError
 from .checkpoint import save_weights
 
 STUDENT_FILE = "student.safetensors"
+DISTILLER_FILE = "distiller.safetensors"
 EXIT_PREEMPTED = 75  # "temporary failure" of sysexits.h: schedulers start the job again
 ALL_RANKS_EVERY = 10  # steps between two questions to the other processes
 
@@ -50,7 +51,8 @@ def _anywhere(flag: bool) -> bool:
 class CheckpointHook(Hook):
     """Saves every ``epochs`` epochs (after their validation), every ``steps`` steps and at the end.
 
-    The last ``keep`` files stay. At the end of training the student alone is written as ``student.safetensors``.
+    The last ``keep`` files stay. At the end of training the student alone is written as ``student.safetensors``, and
+    the distiller as ``distiller.safetensors`` if a later row needs it (``is_kept``).
     """
 
     priority = "VERY_LOW"
@@ -77,10 +79,12 @@ class CheckpointHook(Hook):
         self._saved_at = runner.iter
 
     def after_train(self, runner: Any) -> None:
-        student = getattr(unwrapped(runner.model), "student", None)
-        if student is not None and runner.rank == 0:
-            about = {"seed": runner.seed, "epochs": runner.epoch}
-            save_weights(Path(runner.work_dir) / STUDENT_FILE, student.state_dict(), about)
+        model, folder = unwrapped(runner.model), Path(runner.work_dir)
+        about = {"seed": runner.seed, "epochs": runner.epoch}
+        if hasattr(model, "student") and runner.rank == 0:
+            save_weights(folder / STUDENT_FILE, model.student.state_dict(), about)
+        if getattr(getattr(model, "distiller", None), "is_kept", False) and runner.rank == 0:
+            save_weights(folder / DISTILLER_FILE, model.distiller.state_dict(), about)
 
 
 @HOOKS.register_module()

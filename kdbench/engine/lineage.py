@@ -94,8 +94,31 @@ def teacher_labels(config: Mapping[str, Any], origins: list[dict[str, Any]]) -> 
     return " and ".join(known) or config.get("teacher_labels")
 
 
-def check_teacher(config: Mapping[str, Any]) -> None:
-    """Refuse a teacher that saw other labels than the row says, or was trained under another protocol.
+def start(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the run that this one goes on from (``starts_from`` of its row) says of itself; None without one."""
+    folder = (config.get("row") or {}).get("starts_from")
+    if not folder:
+        return None
+    result = read_result(Path(folder) / RESULT_FILE)
+    if result.get("status") != "ok":
+        raise IncompatibleError(
+            f"the row goes on from {folder}, whose run has not ended well: there is no whole {RESULT_FILE}; "
+            "run it to its end with tools/train.py"
+        )
+    return {
+        "path": folder,
+        "row": result["row"],
+        "config_sha256": result["config"]["sha256"],
+        "labels": result["data"]["labels"],
+        "protocol": result["data"]["protocol"],
+        "epochs": result["epochs"],
+        "steps": result["steps"],
+        "wall_seconds": result["train"]["wall_seconds"],
+    }
+
+
+def check_lineage(config: Mapping[str, Any]) -> None:
+    """Refuse a teacher or a start that saw other labels than the row says, or was trained under another protocol.
 
     A teacher that saw labels that the student may not see makes "few labels" into full supervision, and one that was
     trained on test subjects makes any figure void.
@@ -104,10 +127,19 @@ def check_teacher(config: Mapping[str, Any]) -> None:
     files = [path for path in weight_files(teacher or {}) if Path(path).is_file()]
     problems = []
     for found in filter(lambda found: found["row"], map(origin, files)):
-        for what, wanted in (("labels", config.get("teacher_labels")), ("protocol", protocol(config))):
-            if wanted and found[what] and wanted != found[what]:
-                problems.append(
-                    f"the teacher {found['path']} has {what} '{found[what]}'; the row says '{wanted}'"
-                )
+        problems += _differences("teacher", found, config.get("teacher_labels"), config)
+    if before := start(config):
+        problems += _differences("start", before, student_labels(config), config)
     if problems:
         raise IncompatibleError("\n".join(problems))
+
+
+def _differences(
+    role: str, found: Mapping[str, Any], labels: str | None, config: Mapping[str, Any]
+) -> list[str]:
+    """What an earlier run was trained on that the row does not say."""
+    return [
+        f"the {role} {found['path']} has {what} '{found[what]}'; the row says '{wanted}'"
+        for what, wanted in (("labels", labels), ("protocol", protocol(config)))
+        if wanted and found[what] and wanted != found[what]
+    ]

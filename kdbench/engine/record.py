@@ -130,6 +130,7 @@ class RecordResult(Hook):
                 "origins": [lineage.origin(path) for path in lineage.weight_files(config.model["student"])],
             },
             "distiller": type(model.distiller).__name__ if model.distiller is not None else None,
+            "start": lineage.start(config),
             "train": describe_cost(self.seconds, self.steps, runner) if self.trained else None,
             "environment": {
                 **environment.machine(next(model.student.parameters()).device),

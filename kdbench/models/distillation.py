@@ -24,9 +24,11 @@ class Distillation(BaseModel):
     """``task_weight * task(student) + distill_weight * distiller(student, teacher)``.
 
     Without ``teacher`` and ``distiller`` this is plain supervised training, so baselines and teachers go through the
-    same class, hooks and evaluators. ``data`` is a ``DataSpec`` (or its keywords); ``student``, ``teacher``,
-    ``distiller``, ``task_loss`` and ``preprocessor`` are configs. Everything is checked on construction
-    (``IncompatibleError`` lists all problems) before any weight is read; ``load_weights=False`` stops after the checks.
+    same class, hooks and evaluators. A teacher without a distiller is only compared with (``predict_teacher=True``).
+
+    ``data`` is a ``DataSpec`` (or its keywords); ``student``, ``teacher``, ``distiller``, ``task_loss`` and
+    ``preprocessor`` are configs. Everything is checked on construction (``IncompatibleError`` lists all problems)
+    before any weight is read; ``load_weights=False`` stops after the checks.
 
     The teacher is always in eval mode, has no gradients and is in no checkpoint: it comes from its own file.
     """
@@ -58,6 +60,8 @@ class Distillation(BaseModel):
         if teacher:
             self._roles["teacher"] = Role("teacher", teacher, self.data)
             self.teacher = self._roles["teacher"].model.requires_grad_(False)
+        distiller = dict(distiller) if distiller else None
+        self._distiller_weights = distiller.pop("weights", None) if distiller else None
         self.distiller = self._fitted(distiller)
         self._keep_teacher_out_of_checkpoints()
         self.train(self.training)
@@ -104,8 +108,11 @@ class Distillation(BaseModel):
         problems += checks.data_problems(TASK_LOSS, self.task.needs, self.data)
         if kind and needs.teacher and self.teacher is None:
             problems.append(f"{kind.__name__} learns from a teacher; the row has none")
-        if self.teacher is not None and not kind:
-            problems.append("the row has a teacher and no distiller to learn from it")
+        if self.teacher is not None and not kind and not self.predict_teacher:
+            problems.append(
+                "the row has a teacher and no distiller to learn from it; give one, or predict_teacher=True to compare "
+                "with the teacher only"
+            )
         return problems
 
     def _keep_teacher_out_of_checkpoints(self) -> None:
@@ -130,6 +137,19 @@ class Distillation(BaseModel):
                     f"the teacher {type(role.model).__name__} has no weights; "
                     'give a file, or weights="random" if it is meant to be untrained'
                 )
+        self._load_distiller()
+
+    def _load_distiller(self) -> None:
+        if self.distiller is None:
+            return
+        if self._distiller_weights not in (None, RANDOM):
+            load_weights(self.distiller, self._distiller_weights)
+        elif self._distiller_weights is None and self.distiller.needs_weights:
+            raise MissingWeightsError(
+                f"{type(self.distiller).__name__} goes on from what an earlier row learned and has no weights; give "
+                'the distiller.safetensors of that row (starts_from does), or weights="random" if it is meant to be '
+                "untrained"
+            )
 
     def train(self, mode: bool = True) -> "Distillation":
         super().train(mode)

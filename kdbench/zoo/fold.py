@@ -28,6 +28,9 @@ _BUDGET = (
     "data.num_train",
     "data.num_labelled",
     "data.num_test",
+    "start.config_sha256",
+    "start.epochs",
+    "start.steps",
     "student.params",
     "environment.precision",
     "primary",
@@ -109,17 +112,18 @@ def _at(tree: Any, name: str) -> Any:
 def _metadata(results: Sequence[Tree]) -> Tree:
     first = results[0]
     parts = first["config"]["parts"]
-    trained = [result["train"] for result in results if result["train"]]
+    before = first.get("start") or {"epochs": 0, "steps": 0}  # a method of two rows has the budget of both
+    seconds = [_seconds(result) for result in results if result["train"]]
     return {
         "Data": parts.get("data"),
         "Student": parts.get("student") or first["student"]["type"],
         "Teacher": _teacher(results),
         "Distiller": parts.get("distiller") or first["distiller"],
-        "Epochs": first["epochs"],
-        "Steps": first["steps"],
+        "Epochs": before["epochs"] + first["epochs"],
+        "Steps": before["steps"] + first["steps"],
         "Training Samples": first["data"].get("num_train"),
         "Labelled Samples": first["data"].get("num_labelled"),
-        "Seconds": round(statistics.fmean(t["wall_seconds"] for t in trained), 1) if trained else None,
+        "Seconds": round(statistics.fmean(seconds), 1) if seconds else None,
         "Parameters": first["student"]["params"],
         "GFLOPs": round(first["student"]["gflops"], 4),
         "Device": " and ".join(sorted({result["environment"]["device_name"] for result in results})),
@@ -131,6 +135,11 @@ def _metadata(results: Sequence[Tree]) -> Tree:
         "Commits": sorted({str(result["repro"]["git_commit"]) for result in results}),
         "Dirty": any(result["repro"]["git_dirty"] for result in results),
     }
+
+
+def _seconds(result: Tree) -> float:
+    """The time that training took, that of the run it went on from included."""
+    return float(result["train"]["wall_seconds"] + (result.get("start") or {}).get("wall_seconds", 0))
 
 
 def _teacher(results: Sequence[Tree]) -> Tree | None:

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from kdbench.models import Distillation
 from kdbench.spec import IncompatibleError, MissingWeightsError
 from kdbench.weights import load_weights, read_weights
 
-from .toys import DATA, ToyInertial
+from .toys import DATA, ToyInertial, ToyMimic
 
 STUDENT, TEACHER = {"type": "ToyInertial"}, {"type": "ToySkeleton", "weights": "random"}
 
@@ -139,7 +140,10 @@ def test_all_problems_are_listed_in_one_error() -> None:
     ("options", "message"),
     [
         ({"distiller": {"type": "ToyMimic"}}, "ToyMimic learns from a teacher; the row has none"),
-        ({"teacher": TEACHER}, "the row has a teacher and no distiller to learn from it"),
+        (
+            {"teacher": TEACHER},
+            "the row has a teacher and no distiller to learn from it; give one, or predict_teacher=True to compare",
+        ),
         (
             {"task_loss": {"type": "BinaryCrossEntropy"}},
             "the task loss works on multi-label tasks; toy is single-label",
@@ -168,6 +172,25 @@ def test_a_teacher_without_weights_is_an_error_unless_it_says_random() -> None:
     distilling(teacher={"type": "ToySkeleton"}, load_weights=False)
 
 
+def test_a_teacher_that_is_only_compared_with() -> None:
+    net = model(teacher=TEACHER, predict_teacher=True)
+    assert list(net(**batch(), mode="loss")) == ["loss_task"]
+    assert "teacher_logits" in net(**batch(), mode="predict")[0]
+
+
+def test_a_distiller_that_goes_on_from_an_earlier_row(tmp_path, monkeypatch) -> None:
+    earlier = distilling(distiller={"type": "ToyMimic", "bias": 3.0})
+    save_file(earlier.distiller.state_dict(), tmp_path / "distiller.safetensors")
+    going_on = {"type": "ToyMimic", "weights": str(tmp_path / "distiller.safetensors")}
+    assert distilling(distiller=going_on).distiller.bias == 3.0
+    monkeypatch.setattr(ToyMimic, "needs_weights", True)
+    with pytest.raises(
+        MissingWeightsError, match=r"^ToyMimic goes on from what an earlier row learned and has no"
+    ):
+        distilling()
+    assert distilling(distiller={"type": "ToyMimic", "weights": "random"}).distiller.bias == 0
+
+
 def test_a_missing_weight_file_says_how_to_make_it() -> None:
     weights = "work_dirs/baseline/toy_skeleton/seed3/student.safetensors"
     with pytest.raises(
@@ -178,8 +201,6 @@ def test_a_missing_weight_file_says_how_to_make_it() -> None:
 
 
 def test_weights_come_from_safetensors_or_a_weights_only_pth(tmp_path) -> None:
-    from safetensors.torch import save_file
-
     source = ToyInertial(num_classes=5)
     save_file(source.state_dict(), tmp_path / "a.safetensors")
     torch.save({"state_dict": source.state_dict()}, tmp_path / "a.pth")

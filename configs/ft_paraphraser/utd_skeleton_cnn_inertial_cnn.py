@@ -1,0 +1,18 @@
+"""UTD-MHAD, cross-subject, all labels: skeleton teacher, inertial student, FT's paraphraser.
+
+The first of two rows, 20 of 60 epochs: the paraphraser of the teacher's last stage; the student learns nothing.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd import *
+    from .._base_.distillers.stages import ft_paraphraser as distiller
+    from .._base_.models.inertial import inertial_cnn as student
+    from .._base_.models.skeleton import skeleton_cnn as teacher
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_20e import *
+
+from kdbench.models import Distillation
+
+model = dict(type=Distillation, data=data, teacher=teacher, student=student, distiller=distiller)
