@@ -60,7 +60,7 @@ def result(row="kd/utd_a_b", seed=0, top1=90.0, teacher_top1=96.0, **data):
         "teacher": None if is_lone else {"type": "A", "params": 9, "origins": [origin]},
         "student": {"type": "B", "params": 298_027, "gflops": 0.0123456, "sha256": "beef"},
         "distiller": None if is_lone else "KD",
-        "train": {"wall_seconds": 20.4 + seed},
+        "train": {"wall_seconds": 20.4 + seed, "cpu_seconds": 10.0 if is_lone else 20.0},
         "environment": {"device_name": "cpu", "threads": 1, "precision": "float32"},
         "repro": {"git_commit": "abc", "git_dirty": False},
     }
@@ -178,12 +178,12 @@ def test_a_line_of_the_table():
     assert text.count("### utd · cross-subject · all labels · top1") == 1
     lone, distilled = (cells(line) for line in lines(text))
     assert lone == [
-        "baseline", "–", "b", "89.2 ± 1.3", "–", "86.0 to 92.3", "–", "3", "60", "21", "298 k",
+        "baseline", "–", "b", "89.2 ± 1.3", "–", "86.0 to 92.3", "–", "3", "60", "21", "0.50", "298 k",
         "[config](configs/baseline/utd_b.py)",
     ]  # fmt: skip
     assert distilled == [
         "kd", "a (96.0 ± 0.0)", "b", "89.2 ± 1.3", "91.0 ± 1.0", "88.5 to 93.5", "+1.8 (3/3)", "3", "60", "21",
-        "298 k", "[config](configs/kd/utd_a_b.py)",
+        "1.00", "298 k", "[config](configs/kd/utd_a_b.py)",
     ]  # fmt: skip
 
 
@@ -191,6 +191,33 @@ def test_a_cell_that_was_not_run():
     line = cells(lines(model_zoo([metafile(seeds(scores=(90.0,)))]))[0])
     assert line[3] == line[5] == line[6] == "–"
     assert line[4] == "90.0"
+
+
+def test_peers_without_a_teacher_are_compared_with_one_of_them_alone():
+    group = seeds("dml/utd_b_peers", scores=(91.0, 92.0, 93.0))
+    for found in group:
+        found["teacher"], found["data"]["teacher_labels"] = None, None
+        found["config"]["parts"] = {"data": "utd", "student": "b_peers", "distiller": "dml"}
+        found["config"]["lone_student"] = "b"
+    text = model_zoo([metafile(seeds("baseline/utd_b")), metafile(group)])
+    peers = next(cells(line) for line in lines(text) if line.startswith("| dml"))
+    assert peers[1:5] == ["–", "b_peers", "91.0 ± 1.0", "92.0 ± 1.0"]
+    assert peers[6] == "+1.0 (3/3)"
+
+
+def test_cost_is_that_of_a_step_beside_kd_with_the_same_teacher():
+    slow = [
+        {**r, "train": {"wall_seconds": 1.0, "cpu_seconds": 45.0}, "steps": 420} for r in seeds("at/utd_a_b")
+    ]
+    other = [{**r, "train": {"wall_seconds": 1.0, "cpu_seconds": 80.0}} for r in seeds("kd/utd_0_b")]
+    for found in other:
+        found["config"] = {**found["config"], "parts": {**found["config"]["parts"], "teacher": "0"}}
+    found = {cells(line)[0]: cells(line)[10] for line in lines(model_zoo([metafile(slow, seeds())]))}
+    assert found == {"at": "4.50", "kd": "1.00"}
+    by_row = {cells(line)[-1]: cells(line)[10] for line in lines(model_zoo([metafile(slow, seeds(), other)]))}
+    assert by_row["[config](configs/at/utd_a_b.py)"] == "4.50"
+    unknown = [{**r, "train": {"wall_seconds": 1.0}} for r in seeds("at/utd_a_b")]
+    assert cells(lines(model_zoo([metafile(unknown, seeds())]))[0])[10] == "–"
 
 
 def test_a_lone_student_with_another_budget_says_so():

@@ -48,8 +48,8 @@ def compose(
     the ``smoke`` settings of the row's data, and teachers without a file become random. Schedules as long as training
     stay so when ``train_cfg.max_epochs`` is set. ``config.row`` says what was
     composed: ``name``, ``path``, ``parts``, ``swapped``, ``options``, ``smoke``, ``seed``, ``sha256`` (of everything
-    that the result depends on, the seed apart), ``random_weights`` and ``starts_from`` (the folder of the run that this
-    one goes on from, None without one).
+    that the result depends on, the seed apart), ``random_weights``, ``starts_from`` (the folder of the run that this
+    one goes on from, None without one) and ``lone_student`` (the part to compare with if it is not the student's).
     """
     path, options = _relative(Path(path)), dict(options or {})
     config, slots = load(path), imported_parts(path)
@@ -75,6 +75,7 @@ def compose(
         "smoke": smoke,
         "seed": seed,
         "sha256": fingerprint(config),
+        "lone_student": None if "student" in swapped else config.get("lone_student"),
     }
     identity["random_weights"] = _fill_in_weights(config.get("model", {}), seed, smoke)
     identity["starts_from"] = _folder_of(config.model[continued]) if continued else None
@@ -146,8 +147,8 @@ def _swap(config: Config, slot: str, value: ConfigDict) -> None:
 
 def _settle_loss_weights(config: Config, is_swapped: bool) -> None:
     """The weights of a distiller's part go to the model; a row's own win, unless they were for another method."""
-    model = config.get("model") or {}
-    if not model.get("distiller"):
+    model = config.get("model")
+    if not model or not model.get("distiller"):
         return
     for name in LOSS_WEIGHTS:
         published = model.distiller.pop(name, None)

@@ -113,17 +113,18 @@ def _metadata(results: Sequence[Tree]) -> Tree:
     first = results[0]
     parts = first["config"]["parts"]
     before = first.get("start") or {"epochs": 0, "steps": 0}  # a method of two rows has the budget of both
-    seconds = [_seconds(result) for result in results if result["train"]]
     return {
         "Data": parts.get("data"),
         "Student": parts.get("student") or first["student"]["type"],
+        "Lone Student": first["config"].get("lone_student"),
         "Teacher": _teacher(results),
         "Distiller": parts.get("distiller") or first["distiller"],
         "Epochs": before["epochs"] + first["epochs"],
         "Steps": before["steps"] + first["steps"],
         "Training Samples": first["data"].get("num_train"),
         "Labelled Samples": first["data"].get("num_labelled"),
-        "Seconds": round(statistics.fmean(seconds), 1) if seconds else None,
+        "Seconds": _seconds(results, "wall_seconds"),
+        "CPU Seconds": _seconds(results, "cpu_seconds"),
         "Parameters": first["student"]["params"],
         "GFLOPs": round(first["student"]["gflops"], 4),
         "Device": " and ".join(sorted({result["environment"]["device_name"] for result in results})),
@@ -137,9 +138,12 @@ def _metadata(results: Sequence[Tree]) -> Tree:
     }
 
 
-def _seconds(result: Tree) -> float:
-    """The time that training took, that of the run it went on from included."""
-    return float(result["train"]["wall_seconds"] + (result.get("start") or {}).get("wall_seconds", 0))
+def _seconds(results: Sequence[Tree], clock: str) -> float | None:
+    """The mean time that training took, that of the runs it went on from included; ``None`` where not all know it."""
+    runs = [(result["train"], result.get("start") or {clock: 0.0}) for result in results if result["train"]]
+    if not runs or any(clock not in run for pair in runs for run in pair):
+        return None
+    return round(statistics.fmean(own[clock] + before[clock] for own, before in runs), 1)
 
 
 def _teacher(results: Sequence[Tree]) -> Tree | None:

@@ -10,7 +10,7 @@ END = "<!-- end of results -->"
 _FOOT = (
     "Mean ± standard deviation over seeds, last epoch; nothing is selected on the test split. The interval is "
     "Student's t over seeds. The gain is over the lone student with the same seed, data, labels and budget. "
-    "Seconds are of training, wall clock. “–” was not run. "
+    "Seconds are of training, wall clock; CPU time is that of a step, with the teacher's. “–” was not run. "
     "† The row has changed since it was measured. ‡ Measured with uncommitted changes.\n"
 )
 

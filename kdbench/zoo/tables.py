@@ -8,6 +8,7 @@ from .statistics import interval, mean_and_std
 
 NOT_RUN = "–"
 ALL = "all"
+REFERENCE = "kd"  # the method that costs are given beside
 HEADER = (
     "method",
     "teacher (score)",
@@ -19,6 +20,7 @@ HEADER = (
     "seeds",
     "epochs",
     "seconds",
+    "CPU time / kd",
     "params",
     "config",
 )
@@ -111,11 +113,11 @@ def _cells(entry: Measured, context: Sequence[Measured], is_changed: bool) -> li
     values, metadata = list(entry.values.values()), entry.metadata
     own, ends = spread(values), interval(values)
     alone = student_alone(entry, context)
-    is_lone = metadata["Teacher"] is None
+    is_lone = metadata["Teacher"] is None and metadata["Distiller"] is None
     marks = ("†" if is_changed else "") + ("‡" if metadata["Dirty"] else "")
     return [
         f"{entry.method}{_difference(entry)}{marks}",
-        NOT_RUN if is_lone else _teacher(entry),
+        NOT_RUN if metadata["Teacher"] is None else _teacher(entry),
         metadata["Student"],
         own if is_lone else (_lone(alone, entry) if alone else NOT_RUN),
         NOT_RUN if is_lone else own,
@@ -124,6 +126,7 @@ def _cells(entry: Measured, context: Sequence[Measured], is_changed: bool) -> li
         str(len(values)),
         str(metadata["Epochs"] or NOT_RUN),
         NOT_RUN if metadata["Seconds"] is None else f"{metadata['Seconds']:.0f}",
+        relative_cost(entry, context),
         count(metadata["Parameters"]),
         f"[config]({entry.config})",
     ]
@@ -165,16 +168,44 @@ def _teacher(entry: Measured) -> str:
 
 
 def student_alone(entry: Measured, context: Sequence[Measured]) -> Measured | None:
-    """The baseline of the same student on the same data and labels; one with the same budget before others."""
+    """The baseline of the same student on the same data and labels; one with the same budget before others.
+
+    Peers are compared with one of them alone: their row says which (``lone_student``).
+    """
     wanted = ("Dataset", "Protocol", "Labels", "Primary")
+    student = entry.metadata.get("Lone Student") or entry.metadata["Student"]
     found = [
         other
         for other in context
         if other.method == BASELINE
-        and other.metadata["Student"] == entry.metadata["Student"]
+        and other.metadata["Student"] == student
         and all(other.result[key] == entry.result[key] for key in wanted)
     ]
     return min(found, key=lambda other: (_budget(other) != _budget(entry), other.name), default=None)
+
+
+def relative_cost(entry: Measured, context: Sequence[Measured]) -> str:
+    """CPU seconds a step beside those of KD with the same data, student and, where there is one, teacher."""
+    same = ("Data", "Student", "Training Samples")
+    peers = [
+        other
+        for other in context
+        if other.method == REFERENCE and all(other.metadata[key] == entry.metadata[key] for key in same)
+    ]
+    other = min(
+        peers, key=lambda peer: (_teacher_part(peer) != _teacher_part(entry), peer.name), default=None
+    )
+    own, reference = _step_seconds(entry), _step_seconds(other) if other else None
+    return f"{own / reference:.2f}" if own and reference else NOT_RUN
+
+
+def _teacher_part(entry: Measured) -> str | None:
+    return (entry.metadata["Teacher"] or {}).get("Part")
+
+
+def _step_seconds(entry: Measured) -> float | None:
+    seconds, steps = entry.metadata.get("CPU Seconds"), entry.metadata["Steps"]
+    return seconds / steps if seconds and steps else None
 
 
 def _budget(entry: Measured) -> tuple[Any, ...]:
