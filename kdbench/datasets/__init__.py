@@ -1,21 +1,35 @@
 """Data sets: clips by index, each a pure function of (seed, epoch, index)."""
 
 from .base import ClipDataset, Draw
+from .images import CIFAR10, CIFAR10JPEG, CIFAR100, ImageFolder, TinyImageNet
 from .rooms import Rooms, RoomsAugment
 from .sampling import EpochSampler
-from .transforms import AugmentDepth, AugmentInertial, AugmentSkeleton, Resample, SampleDepth
+from .transforms import (
+    AugmentDepth,
+    AugmentImage,
+    AugmentInertial,
+    AugmentSkeleton,
+    Resample,
+    SampleDepth,
+)
 from .utd_mhad import UTDMHAD
 
 __all__ = [
+    "CIFAR10",
+    "CIFAR10JPEG",
+    "CIFAR100",
     "UTDMHAD",
     "AugmentDepth",
+    "AugmentImage",
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipDataset",
     "Draw",
     "EpochSampler",
+    "ImageFolder",
     "Resample",
     "Rooms",
     "RoomsAugment",
     "SampleDepth",
+    "TinyImageNet",
 ]

@@ -2,8 +2,17 @@
 
 from .base import ClipTransform
 from .depth import AugmentDepth, SampleDepth
+from .image import AugmentImage
 from .inertial import AugmentInertial
 from .skeleton import AugmentSkeleton
 from .time import Resample
 
-__all__ = ["AugmentDepth", "AugmentInertial", "AugmentSkeleton", "ClipTransform", "Resample", "SampleDepth"]
+__all__ = [
+    "AugmentDepth",
+    "AugmentImage",
+    "AugmentInertial",
+    "AugmentSkeleton",
+    "ClipTransform",
+    "Resample",
+    "SampleDepth",
+]

@@ -1,0 +1,14 @@
+"""A lossy JPEG copy of CIFAR-10, all labels: not the published pictures, and no number on it is one on CIFAR-10."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .cifar10 import *
+
+from kdbench.datasets import CIFAR10JPEG
+
+data.update(name="CIFAR-10 (JPEG copy)")
+preprocessor = dict(mean=dict(image=(0.4913, 0.4821, 0.4465)), std=dict(image=(0.2452, 0.2428, 0.2606)))
+teacher_weights = "work_dirs/baseline/cifar10_jpeg_{part}/seed{seed}/student.safetensors"
+train_dataloader.update(dataset=dict(type=CIFAR10JPEG))
+test_dataloader.update(dataset=dict(type=CIFAR10JPEG))
