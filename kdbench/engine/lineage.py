@@ -114,6 +114,7 @@ def start(config: Mapping[str, Any]) -> dict[str, Any] | None:
         "epochs": result["epochs"],
         "steps": result["steps"],
         "wall_seconds": result["train"]["wall_seconds"],
+        "cpu_seconds": result["train"].get("cpu_seconds", 0.0),
     }
 
 
