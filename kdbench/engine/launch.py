@@ -1,4 +1,4 @@
-"""The start of a run: processes, seeds, threads and precision, written into the config that the Runner gets."""
+"""The start of a run: processes, seeds and threads, written into the config that the Runner gets."""
 
 import atexit
 import gc
@@ -70,7 +70,6 @@ def configure(
     launcher: str = "none",
     seed: int | None = None,
     deterministic: bool = False,
-    amp: bool = False,
     resume: str | None = None,
     threads: int | None = None,
 ) -> None:
@@ -92,8 +91,6 @@ def configure(
     }
     if config["randomness"]["deterministic"]:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS wants for it
-    if amp:
-        config["optim_wrapper"]["precision"] = "auto"
     if resume:
         config["resume"] = True
         config["load_from"] = None if resume == "auto" else resume

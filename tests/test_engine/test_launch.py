@@ -108,10 +108,9 @@ def test_processes_share_running_statistics_and_flags(tmp_path):
 
 
 def test_the_command_line_ends_up_in_the_config():
-    config = Config(dict(optim_wrapper=dict(type="PrecisionOptimWrapper"), randomness=dict(seed=7)))
-    launch.configure(config, amp=True, resume="work_dirs/x", deterministic=True)
+    config = Config(dict(randomness=dict(seed=7)))
+    launch.configure(config, resume="work_dirs/x", deterministic=True)
     assert config.randomness == dict(seed=7, deterministic=True)
-    assert config.optim_wrapper.precision == "auto"
     assert config.resume
     assert config.load_from == "work_dirs/x"
     launch.configure(config, seed=0, resume="auto")
