@@ -84,6 +84,17 @@ def test_loss_weights_of_a_distillers_part_go_to_the_model(project):
         row.write_text(text)
 
 
+def test_whom_peers_are_compared_with_is_the_rows_and_not_a_swapped_students(project):
+    path = project / ROW
+    text = path.read_text()
+    path.write_text(text + 'lone_student = "wave_inertial"\n')
+    try:
+        assert compose(ROW).row.lone_student == "wave_inertial"
+        assert compose(ROW, student="wave_inertial_wide").row.lone_student is None
+    finally:
+        path.write_text(text)
+
+
 def test_weights_of_a_part_are_for_its_use_as_a_teacher():
     assert (
         compose(ROW, teacher="wave_skeleton_wide", seed=5).model.teacher.weights == "zoo/wide-5.safetensors"
