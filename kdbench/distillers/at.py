@@ -14,7 +14,7 @@ from .stages import Shape, matched, paired, positions_shared, shapes_of
 
 
 def attention_map(stage: Tensor, p: float = 2) -> Tensor:
-    """Where a stage ``(B, C, ...)`` is active, ``(B, positions)`` at length 1: the channels' mean of ``p``-th powers.
+    """Where a stage ``(B, C, ...)`` is active: ``mean_c F_c^p`` over its own length, ``(B, positions)``.
 
     >>> import torch
     >>> attention_map(torch.tensor([[[1.0, 1.0], [1.0, 0.0]]]), p=2)
@@ -24,7 +24,9 @@ def attention_map(stage: Tensor, p: float = 2) -> Tensor:
 
 
 def at_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], p: float = 2) -> Tensor:
-    """Mean squared difference of attention maps, summed over pairs of stages ``(B, C, ...)`` of any widths and grids.
+    """``sum_l mean (a(S_l) - a(T_l))^2`` over pairs of stages ``(B, C, ...)``; ``a`` is ``attention_map``.
+
+    Stages may have any widths; grids are matched by averaging the larger. The mean is over clips and positions.
 
     >>> import torch
     >>> at_loss([torch.tensor([[[3.0, 0.0]]])], [torch.tensor([[[0.0, 1.0]]])])
@@ -36,11 +38,18 @@ def at_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], p: float = 2) 
 
 @DISTILLERS.register_module()
 class AT(Distiller):
-    """Attention maps of paired stages, weight 1000 as published; ``p`` is the power of the activations.
+    """Attention maps of paired stages; ``p`` is the power of the activations.
 
     ``pairs`` are ``(student stage, teacher stage)``; by default the deepest with the deepest and so on upwards.
-    Positions are whatever is behind ``(B, C)`` and shared: frames, pixels or both. The paper halves the weight
-    (beta / 2); here as in the reference code it is not, and the mean is over clips and positions.
+    Positions are whatever is behind ``(B, C)`` and shared: frames, pixels or both.
+
+    Published: weight 1000, ``p`` 2.
+
+    Limits: stages that share one position only have no attention to compare and are refused; give ``pairs`` of
+    others.
+
+    Deviations: the paper halves the weight (beta / 2); here as in the reference code it is not, and the mean is
+    over clips and positions. Axes that two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

@@ -34,13 +34,19 @@ def cat_kd_loss(student: Tensor, teacher: Tensor, cam_resolution: int = 2, norma
 class CATKD(Distiller):
     """Class attention maps of the last stages: each network's last linear layer at each position of its own stage.
 
-    Published with ``cam_resolution`` 2 and ``normalize=False`` for networks of one family, 4 and ``True`` across
-    families; weights from 0.7 to 600 by pair. ``student_pooling`` and ``teacher_pooling`` (``"mean"`` or
-    ``"mean_max"``, see ``class_maps``) and the shapes are found from the models. The student's layer gets gradients
-    through its maps.
+    ``cam_resolution`` is the grid that maps are averaged to, ``normalize`` gives each map length one.
+    ``student_pooling`` and ``teacher_pooling`` (``"mean"`` or ``"mean_max"``, see ``class_maps``) and the shapes
+    are found from the models. The student's layer gets gradients through its maps.
 
-    Deviations: the maps of networks that pool mean and maximum are ours (the paper knows mean pooling); axes that the
-    two stages do not share are averaged away, and at least two positions must remain.
+    Published: ``cam_resolution`` 2 and ``normalize=False`` for networks of one family, 4 and ``True`` across
+    families; weights by pair: 15 (resnet32x4 to resnet8x4), 12 (wrn_40_2 to wrn_16_2), 0.7 (resnet56 to resnet20),
+    600 (resnet32x4 to shuffle_v1).
+
+    Limits: both networks must end in the mean (or mean and maximum) of their last stage and one linear layer, and
+    the two stages must share two positions; take such networks, or tap the map that is pooled as the last stage.
+
+    Deviations: the maps of networks that pool mean and maximum are ours (the paper knows mean pooling); axes that
+    the two stages do not share are averaged away.
     """
 
     needs = Needs(

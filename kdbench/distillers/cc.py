@@ -11,10 +11,9 @@ from .precision import precise
 
 
 def cc_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Product of the absolute errors of neighbouring clips, summed over features, mean over the ``B - 1`` pairs.
+    """``1 / (B - 1) * sum_i sum_d |e_i| |e_(i+1)|`` with errors ``e = student - teacher`` of neighbouring clips.
 
-    Embeddings are ``(B, D)``. Zero for one clip, which has no neighbour. This is the form of the code that the tables
-    of later papers use (RepDistiller); the paper's own, between kernel matrices, is another loss.
+    Embeddings are ``(B, D)``. Zero for one clip, which has no neighbour.
 
     >>> import torch
     >>> cc_loss(torch.eye(3), torch.zeros(3, 3) + 0.5)
@@ -27,10 +26,15 @@ def cc_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @DISTILLERS.register_module()
 class CC(Distiller):
-    """``cc_loss`` between linear embeddings of both networks, weight 0.02 as published.
+    """``cc_loss`` between linear embeddings of both networks.
 
-    ``student_dim`` and ``teacher_dim`` are the widths of the networks' embeddings, ``feat_dim`` that of the common one.
-    Both linear maps are trained with the student, as in the reference, and not used in tests.
+    ``student_dim`` and ``teacher_dim`` are the widths of the networks' embeddings, ``feat_dim`` that of the common
+    one. Both linear maps are trained with the student, as in the reference, and not used in tests.
+
+    Published: weight 0.02, ``feat_dim`` 128.
+
+    Deviations: this is the form of the code behind the tables of later papers (RepDistiller); the paper's own,
+    between kernel matrices of the batch, is another loss.
     """
 
     needs = Needs(student=("embedding",), teacher=("embedding",))

@@ -47,9 +47,11 @@ def crd_log_normaliser(scores: Tensor, num_samples: int) -> Tensor:
 def crd_side_loss(
     scores: Tensor, log_normaliser: Tensor, num_samples: int, valid: Tensor | None = None
 ) -> Tensor:
-    """Noise-contrastive estimation of one side: is a row the clip's own, or one of ``K`` from noise of density 1/N?
+    """``-mean_b [log(u_+ / (u_+ + q + eps)) + sum_k log(q / (u_k + q + eps))]``: which row is the clip's own?
 
-    ``scores`` are ``(B, 1 + K)``, the positive first. ``valid`` ``(B, K)`` says which negatives count; all by default.
+    ``u = exp(score) / Z`` and ``q = K / N``: noise-contrastive estimation of one side, against ``K`` rows from
+    noise of density 1/N. ``scores`` are ``(B, 1 + K)``, the positive first. ``valid`` ``(B, K)`` says which
+    negatives count; all by default.
     """
     log_density = scores - log_normaliser
     if valid is None:
@@ -101,17 +103,27 @@ def crd_updated_rows(bank: Tensor, index: Tensor, embedding: Tensor, momentum: f
 
 @DISTILLERS.register_module()
 class CRD(Distiller):
-    """Own clip against clips of other classes, between student and teacher embeddings; weight 0.8 as published.
+    """Own clip against clips of other classes, between student and teacher embeddings.
 
     Two memory banks hold an embedding of every training sample, and their normalisers Z are set once, at the first
-    batch; all four are in the state dict. ``num_negatives`` is K, ``tau`` the temperature, ``momentum`` the share of
-    the old row in an update, ``feat_dim`` the width of the two embedders, which are both trained. K negatives need
-    not fit: clips are repeated evenly if fewer are of other classes.
+    batch; all four are in the state dict. ``num_negatives`` is K, ``tau`` the temperature, ``momentum`` the share
+    of the old row in an update, ``feat_dim`` the width of the two embedders, which are both trained. K negatives
+    need not fit: clips are repeated evenly if fewer are of other classes.
 
-    ``negatives`` is ``"per_sample"`` (published), ``"shared"`` (one draw for the batch; for each clip those of its own
-    class are left out) or ``"in_batch"`` (InfoNCE, no memory). ``positive`` is ``"exact"`` or ``"relax"`` (any sample
-    of the same class). Give the labels of the training set by ``set_targets``; without them only the sample itself is
-    no negative. With several processes all keep the same banks.
+    ``negatives`` is ``"per_sample"`` (published), ``"shared"`` (one draw for the batch; for each clip those of its
+    own class are left out) or ``"in_batch"`` (InfoNCE, no memory). ``positive`` is ``"exact"`` or ``"relax"`` (any
+    sample of the same class). Give the labels of the training set by ``set_targets``; without them only the sample
+    itself is no negative. With several processes all keep the same banks.
+
+    Published: weight 0.8, K 16384, ``tau`` 0.07, ``momentum`` 0.5, ``feat_dim`` 128, ``positive="exact"``.
+
+    Several labels: clips that share any class are no negatives of each other (ours).
+
+    Limits: batches must number their samples (``index``) and the data say how many there are (``num_train``, two or
+    more); otherwise take InfoNCE.
+
+    Deviations: ``negatives="shared"`` and ``"in_batch"`` are ours, for speed. Per-sample negatives come one from
+    each of K strata, each clip of another class equally likely; the reference draws a random subset.
     """
 
     needs = Needs(student=("embedding",), teacher=("embedding",), batch=("index",))

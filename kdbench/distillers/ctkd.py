@@ -18,8 +18,8 @@ def ctkd_temperature(
 ) -> Tensor:
     """``tau_min + tau_span * sigmoid(theta)``, in ``(tau_min, tau_min + tau_span)``, a scalar.
 
-    The gradient that reaches ``theta`` is the ordinary one times ``reversal``: below zero, ``theta`` climbs the loss.
-    The paper's names are lambda for ``reversal`` and t_start, t_end for the last two (t_end is not the end).
+    The gradient that reaches ``theta`` is the ordinary one times ``reversal``: below zero, ``theta`` climbs the
+    loss. The paper's names are lambda for ``reversal`` and t_start, t_end for the last two (t_end is not the end).
 
     >>> ctkd_temperature(torch.tensor(1.0))
     tensor(15.6212)
@@ -30,15 +30,20 @@ def ctkd_temperature(
 
 @DISTILLERS.register_module()
 class CTKD(Distiller):
-    """KD whose one temperature is learned against the student, ever harder; published weights are KD's, 0.9 and 0.1.
+    """``kd_loss`` (see KD) whose one temperature is learned against the student, ever harder.
 
-    ``reversal`` (the paper's lambda) scales the gradient of the temperature. Published: from 0 to -1 along a cosine in
-    the first 10 epochs, which is the hook ``dict(type="Ramp", path="model.distiller.reversal", start=0.0, end=-1.0,
-    until=10, curve="cosine")``; without it the strength is -1 from the start. ``theta`` starts at 1, so the temperature
-    starts at 15.6. This is the global temperature; the paper's one for each clip is left out. The optimiser must see
-    the distiller's parameters; its weight decay pulls ``theta`` to 0 as in the reference.
+    ``theta`` is what the temperature is computed from (``ctkd_temperature``). ``reversal`` (the paper's lambda)
+    scales its gradient: -1 from the start, or along a curriculum by the hook ``dict(type="Ramp",
+    path="model.distiller.reversal", start=0.0, end=-1.0, until=10, curve="cosine")``. The optimiser must see the
+    distiller's parameters; its weight decay pulls ``theta`` to 0 as in the reference.
 
-    ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task settles it.
+    Published: KD's weights, 0.9 and 0.1 for the labels; ``theta`` from 1, so the temperature from 15.6;
+    ``reversal`` from 0 to -1 along a cosine in the first 10 epochs.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several (ours); the
+    data's task settles it.
+
+    Deviations: this is the global temperature; the paper's one for each clip is left out.
     """
 
     def __init__(

@@ -38,11 +38,16 @@ def cwd_loss(student: Tensor, teacher: Tensor, tau: float = 4.0) -> Tensor:
 
 @DISTILLERS.register_module()
 class CWD(Distiller):
-    """Where each channel of a stage, by default the last, is active; weight 50 for stages as published.
+    """Where each channel of a stage, by default the last, is active.
 
-    ``tau`` is the temperature. The student's stage gets the teacher's channels by a 1 x 1 convolution, trained with it
-    and not used in tests, if their numbers differ, and the teacher's grid by averaging or interpolation. Axes that the
-    two do not share are averaged away; at least two positions must remain.
+    ``tau`` is the temperature. The student's stage gets the teacher's channels by a 1 x 1 convolution, trained with
+    it and not used in tests, if their numbers differ, and the teacher's grid by averaging or interpolation.
+
+    Published: weight 50 for stages (3 for maps of logits), ``tau`` 4, in semantic segmentation.
+
+    Limits: stages that share one position only are refused; give ``stage`` and ``teacher_stage`` of others.
+
+    Deviations: axes that the two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

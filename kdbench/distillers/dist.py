@@ -34,8 +34,8 @@ def dist_loss(
 ) -> Tensor:
     """``tau^2 * [beta * (1 - mean_b rho_b) + gamma * (1 - mean_k rho_k)]``, correlations of class probabilities.
 
-    ``rho_b`` runs over the classes of a clip, ``rho_k`` over the clips of a class. Logits are ``(B, K)``; the loss is
-    in ``[0, 2 tau^2 (beta + gamma)]``. ``form`` is ``"softmax"`` or ``"bernoulli"`` (a sigmoid for each class).
+    ``rho_b`` runs over the classes of a clip, ``rho_k`` over the clips of a class. Logits are ``(B, K)``; the loss
+    is in ``[0, 2 tau^2 (beta + gamma)]``. ``form`` is ``"softmax"`` or ``"bernoulli"`` (a sigmoid for each class).
 
     >>> import torch
     >>> dist_loss(torch.eye(3), torch.eye(3).flip(1), tau=1.0)
@@ -51,12 +51,17 @@ def dist_loss(
 
 @DISTILLERS.register_module()
 class DIST(Distiller):
-    """The teacher's order within a clip and within a class, rather than its exact probabilities; weight 2 as published.
+    """The teacher's order within a clip and within a class, rather than its exact probabilities.
 
-    ``beta`` weighs the correlation over classes, ``gamma`` that over the clips of a batch; ``tau`` is the temperature
-    (published 4 on CIFAR, 1 on ImageNet). In a batch of one nothing varies over clips, so the second term is constant.
-    ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task settles it. The
-    Bernoulli form is ours: a correlation asks for no distribution.
+    ``beta`` weighs the correlation over classes, ``gamma`` that over the clips of a batch; ``tau`` is the
+    temperature. In a batch of one nothing varies over clips, so the second term is constant.
+
+    Published: weight 2, ``beta`` and ``gamma`` 1, ``tau`` 4 on CIFAR and 1 on ImageNet.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
+    settles it. The Bernoulli form is ours: a correlation asks for no distribution.
+
+    Deviations: none.
     """
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, tau: float = 4.0, form: str = "softmax"):

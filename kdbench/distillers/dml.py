@@ -48,13 +48,18 @@ def dml_loss(student: Tensor, peers: list[Tensor], target: Tensor) -> Tensor:
 class DML(Distiller):
     """Students that learn from each other, without a teacher; reads ``peers`` ``(B, P, K)`` of the backbone ``Peers``.
 
-    The first peer is the one that is tested, and the task loss gives it its labels; here the others get theirs, and all
-    P learn from the P - 1 others: ``loss_dml`` is ``sum_k mean_j KL(peer_j || peer_k)``, ``loss_dml_labels`` is
-    ``sum_{k > 0} CE_k``. At weights of 1 this is the published sum. All students step at once; the paper lets them step
-    in turn.
+    The first peer is the one that is tested, and the task loss gives it its labels; here the others get theirs, and
+    all P learn from the P - 1 others: ``loss_dml`` is ``sum_k mean_j KL(peer_j || peer_k)``, ``loss_dml_labels`` is
+    ``sum_{k > 0} CE_k``.
 
-    ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task settles it. The
-    Bernoulli form (ours) takes every class of a clip as a two-class question.
+    Published: weight 1 for everything, temperature 1.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
+    settles it. The Bernoulli form (ours) takes every class of a clip as a two-class question.
+
+    Limits: the student must be the backbone ``Peers`` with two networks or more; a row with DML has no teacher.
+
+    Deviations: all students step at once; the paper lets them step in turn.
     """
 
     needs = Needs(student=("peers",), teacher=(), batch=("target",))

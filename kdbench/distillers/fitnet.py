@@ -14,7 +14,7 @@ from .stages import Regressor, Shape, chosen, pooled_to, shapes_of
 
 
 def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared error of stages that have the same shape, ``(B, C)`` or ``(B, C, ...)``.
+    """``mean (student - teacher)^2`` of stages that have the same shape, ``(B, C)`` or ``(B, C, ...)``.
 
     >>> import torch
     >>> hint_loss(torch.zeros(2, 3), torch.ones(2, 3))
@@ -25,12 +25,17 @@ def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @DISTILLERS.register_module()
 class FitNet(Distiller):
-    """Regression from a stage of the student to the same stage of the teacher, weight 100 as published.
+    """Regression from a stage of the student to the same stage of the teacher.
 
-    ``student_shapes`` and ``teacher_shapes`` are those of all stages without the batch; ``stage`` says which one is the
-    hint, ``teacher_stage`` which one of the teacher's if that is another. The regressor (see ``Regressor``) is trained
-    with the student and not used in tests. ``relu=False`` drops its last ReLU, for a teacher whose stage has negative
-    values. Training is in one phase; the paper trains the lower half first.
+    ``student_shapes`` and ``teacher_shapes`` are those of all stages without the batch; ``stage`` says which one is
+    the hint, ``teacher_stage`` which one of the teacher's if that is another. The regressor (see ``Regressor``) is
+    trained with the student and not used in tests. ``relu=False`` drops its last ReLU, for a teacher whose stage
+    has negative values.
+
+    Published: weight 100 (the reference code's), a hint in the middle of the network (``stage=1`` of three).
+
+    Deviations: training is in one phase; the paper trains the lower half first. The default hint is the last stage,
+    since networks of two modalities share the most there. Axes that the two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

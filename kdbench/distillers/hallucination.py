@@ -64,10 +64,16 @@ def hallucination_loss(
 class Hallucination(Distiller):
     """The hallucination stream: the student's stage and classes become those of the privileged modality's network.
 
-    Defaults are the released code's, with ``task_weight=0.25`` (see ``hallucination_loss``) and a student that
-    starts from the teacher's weights where it can. ``stage`` and ``teacher_stage`` as in FitNet; where shapes
-    differ, a trained ``Regressor`` without ReLU comes between (in the paper both networks are one architecture).
-    The map's sum grows with the batch (5 clips of 5 frames there).
+    ``stage`` and ``teacher_stage`` as in FitNet. The student starts from the teacher's weights where it can.
+
+    Published: the released code's, which are the defaults, with ``task_weight=0.25`` (see ``hallucination_loss``);
+    the map's sum grows with the batch, which has 5 clips of 5 frames there.
+
+    Limits: one label a clip only, because the soft labels are a softmax; for several take FitNet and KD in a Sum.
+
+    Deviations: this is the third step of four; the first trains the teacher, the others are rows of their own.
+    Where shapes differ, a trained ``Regressor`` without ReLU comes between (in the paper both networks are one
+    architecture).
     """
 
     needs = Needs(student=("logits", "stages"), teacher=("logits", "stages"), tasks=(SINGLE_LABEL,))

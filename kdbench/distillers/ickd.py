@@ -23,7 +23,7 @@ def channel_correlations(stage: Tensor) -> Tensor:
 
 
 def ickd_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Squared difference of the channels' correlations, summed over a row, mean over clips and channels.
+    """``mean_b,c sum_d (G_S - G_T)^2`` of the channels' correlations ``G_cd`` (``channel_correlations``).
 
     Stages are ``(B, C, ...)`` with equally many channels; their grids may differ, even in rank.
 
@@ -36,11 +36,14 @@ def ickd_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @DISTILLERS.register_module()
 class ICKD(Distiller):
-    """Correlations between channels of a stage, by default the last; weight 2.5 as in the reference for images.
+    """Correlations between channels of a stage, by default the last.
 
-    The student's stage gets the teacher's number of channels by a 1 x 1 convolution and batch normalisation, trained
-    with it and not used in tests. This is the form for classification; the grid-level form for dense prediction is
-    left out.
+    The student's stage gets the teacher's number of channels by a 1 x 1 convolution and batch normalisation,
+    trained with it and not used in tests.
+
+    Published: weight 2.5 in the reference code for images.
+
+    Deviations: this is the form for classification; the grid-level form for dense prediction is left out.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

@@ -16,10 +16,10 @@ from .precision import precise
 
 
 def info_nce_loss(student: Tensor, teacher: Tensor, tau: float = 0.07, same: Tensor | None = None) -> Tensor:
-    """Each student embedding should be nearest its own teacher embedding, and the other way round.
+    """``-mean_b [log softmax_j(s_b . t_j / tau)_b + log softmax_j(t_b . s_j / tau)_b] / 2``: own pairs are nearest.
 
-    Embeddings are ``(B, D)``; cosine similarity over ``tau``; the mean of the two cross-entropies. Pairs of different
-    clips that are true in ``same`` ``(B, B)`` (clips that share a class) are no negatives.
+    Embeddings are ``(B, D)`` and taken at length one. Pairs of different clips that are true in ``same`` ``(B, B)``
+    (clips that share a class) are no negatives.
 
     >>> info_nce_loss(torch.eye(3), torch.eye(3), tau=1.0)
     tensor(0.5514)
@@ -50,9 +50,16 @@ def share_a_class(target: Tensor) -> Tensor:
 class InfoNCE(Distiller):
     """Own clip against the other clips of the batch, between student and teacher embeddings; no memory.
 
-    ``feat_dim`` is the width of two linear embedders, which are both trained; ``tau`` is the temperature (published
-    0.07 to 0.1). With ``by_class`` clips that share a class are no negatives of each other; without it no label is
-    read. A batch of one has no negatives and gives zero. Between devices nothing is gathered.
+    ``feat_dim`` is the width of two linear embedders, which are both trained; ``tau`` is the temperature. With
+    ``by_class`` clips that share a class are no negatives of each other; without it no label is read. A batch of
+    one has no negatives and gives zero. Between devices nothing is gathered.
+
+    Published: ``tau`` 0.07 to 0.1 in later contrastive work. The paper distils nothing, so it has no weight for it.
+
+    Several labels: clips that share any class are no negatives of each other (ours).
+
+    Deviations: the paper's loss is between a context and what comes next; here it is between two networks, both
+    ways.
     """
 
     needs = Needs(student=("embedding",), teacher=("embedding",), batch=("target",))

@@ -40,11 +40,16 @@ def _needs(method: Distiller | dict[str, Any]) -> Needs:
 class LSKD(Distiller):
     """Another method on logits in units of their own deviation, so that the student need not match the teacher's scale.
 
-    ``method`` is a distiller or its config: KD with ``tau`` 2 by default (published weight 9); published too are DKD
-    with ``tau`` 2, ``alpha`` 9, ``beta`` 72, and MLKD with ``taus`` (2, 3, 5, 2, 6) and weight 9. A method that has a
-    switch ``standardise`` (MLKD) does it inside, because some of its terms read plain logits.
+    ``method`` is a distiller or its config. One that has a switch ``standardise`` (MLKD) does it inside, because
+    some of its terms read plain logits.
 
-    One label a clip only: a softmax does not see the mean that is taken away, a sigmoid does.
+    Published: KD with ``tau`` 2, weight 9 and 0.1 for the labels; DKD with ``tau`` 2, ``alpha`` 9, ``beta`` 72;
+    MLKD with ``taus`` (2, 3, 5, 2, 6), weight 9 and 0.1 for the labels.
+
+    Limits: one label a clip only: a softmax does not see the mean that is taken away, a sigmoid does; for several
+    take the method itself. ``method`` must read logits and nothing else of the networks.
+
+    Deviations: none.
     """
 
     needs = Needs(tasks=(SINGLE_LABEL,))

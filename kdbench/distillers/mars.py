@@ -12,7 +12,7 @@ from .precision import precise
 
 
 def mars_loss(student: Tensor, teacher: Tensor, alpha: float = 50.0) -> Tensor:
-    """``alpha`` times the mean squared error of embeddings ``(B, D)``.
+    """``alpha * mean (student - teacher)^2`` of embeddings ``(B, D)``.
 
     >>> import torch
     >>> mars_loss(torch.zeros(2, 3), torch.ones(2, 3))
@@ -23,10 +23,14 @@ def mars_loss(student: Tensor, teacher: Tensor, alpha: float = 50.0) -> Tensor:
 
 @DISTILLERS.register_module()
 class MARS(Distiller):
-    """The student's embedding (what its classifier reads) becomes the teacher's; weight 1, as ``alpha`` is inside.
+    """The student's embedding (what its classifier reads) becomes the teacher's.
 
-    With ``task_weight=0`` it is the paper's MERS, whose classifier is trained in a second row. In the paper both
-    networks are one architecture; where widths differ, a trained linear map comes between (not in the paper).
+    With ``task_weight=0`` it is the paper's MERS, whose classifier is trained in a second row.
+
+    Published: weight 1, as ``alpha``, 50, is inside.
+
+    Deviations: in the paper both networks are one architecture; where widths differ, a trained linear map comes
+    between.
     """
 
     needs = Needs(student=("embedding",), teacher=("embedding",))

@@ -24,7 +24,7 @@ MASKS = ("positions", "channels")
 
 
 def mgd_loss(generated: Tensor, teacher: Tensor) -> Tensor:
-    """Squared error of stages ``(B, C, ...)`` of one shape, summed over all but the clips, whose mean it is.
+    """``mean_b sum (generated - teacher)^2`` of stages ``(B, C, ...)`` of one shape, over channels and positions.
 
     >>> mgd_loss(torch.zeros(2, 3, 4), torch.ones(2, 3, 4))
     tensor(12.)
@@ -48,12 +48,17 @@ def random_mask(stage: Tensor, ratio: float, over: str = "positions") -> Tensor:
 class MGD(Distiller):
     """The teacher's stage, by default the last, generated from the student's with random parts hidden.
 
-    ``mask_ratio`` of the positions (``mask="positions"``, the paper's 0.5 for classification) or of the channels
-    (``mask="channels"``, with ratio 0.15, in the authors' code for classification) is set to zero. ``alpha`` is the
-    paper's weight for ImageNet, small because the error is a sum. The generator (two convolutions of width 3) and the
-    1 x 1 convolution to the teacher's channels are trained with the student and not used in tests. Axes that the two
-    stages do not share are averaged away; the student's grid is averaged or interpolated to the teacher's. Vectors
-    have nothing to generate from and are refused.
+    ``mask_ratio`` of the positions (``mask="positions"``) or of the channels (``mask="channels"``) is set to zero.
+    ``alpha`` is a weight inside, small because the error is a sum. The generator (two convolutions of width 3) and
+    the 1 x 1 convolution to the teacher's channels are trained with the student and not used in tests. The
+    student's grid is averaged or interpolated to the teacher's.
+
+    Published: weight 1 with ``alpha`` 7e-5 and ``mask_ratio`` 0.5 for ImageNet; channels with ratio 0.15 in the
+    authors' code for classification.
+
+    Limits: vectors have nothing to generate from and are refused; give ``stage`` and ``teacher_stage`` of maps.
+
+    Deviations: axes that the two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

@@ -27,10 +27,10 @@ def kernel_mean(first: Tensor, second: Tensor) -> Tensor:
 
 
 def nst_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-    """Squared maximum mean discrepancy between the channels of stages ``(B, C, ...)``, summed over pairs of stages.
+    """``sum_l k(S, S) + k(T, T) - 2 k(S, T)``, ``k`` the ``kernel_mean`` of two stages' channels ``(B, C, ...)``.
 
-    A channel is its activations over positions at length one; the kernel is ``(x . y)^2``. The teacher's constant
-    term is kept, so equal sets of channels give zero.
+    The squared maximum mean discrepancy: a channel is its activations over positions at length one; the kernel is
+    ``(x . y)^2``. The teacher's constant term is kept, so equal sets of channels give zero.
 
     >>> nst_loss([torch.eye(2)[None]], [torch.ones(1, 1, 2)])
     tensor(0.5000)
@@ -48,10 +48,16 @@ def nst_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
 @DISTILLERS.register_module()
 class NST(Distiller):
-    """Which positions excite the channels of paired stages, weight 50 in the reference code.
+    """Which positions excite the channels of paired stages.
 
     ``pairs`` are ``(student stage, teacher stage)``; by default the deepest with the deepest and so on upwards.
-    Only the polynomial kernel of degree 2 without offset, the paper's best, is here.
+
+    Published: weight 50 in the reference code.
+
+    Limits: stages that share one position only are refused; give ``pairs`` of others.
+
+    Deviations: only the polynomial kernel of degree 2 without offset, the paper's best, is here. Axes that two
+    stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

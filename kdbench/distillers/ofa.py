@@ -84,17 +84,23 @@ class Exit(nn.Module):
 class OFA(Distiller):
     """Every stage of the student says classes through an exit of its own, so architectures need not match.
 
-    ``shapes`` are those of the student's stages without the batch; ``stages`` says which have an exit (default all).
-    Of stages with views in the batch ``(B * V, ...)`` the exit's logits are averaged over the views of a clip.
-    ``eps`` is one number or one for each exit and then one for the output: published 1 on CIFAR, up to 1.5 on ImageNet;
-    all weights are 1. The exits are trained with the student and not used in tests. They are those of the reference for
-    a convolutional student, ``width`` the student's last stage (there: the wider one of student and teacher), and
-    serve any rank; the transformer blocks for token students are left out. ``loss_ofa`` is at the output,
-    ``loss_ofa_exits`` the sum over exits. While training an exit above the last one normalises over the batch and
-    positions, of which there must be two.
+    ``shapes`` are those of the student's stages without the batch; ``stages`` says which have an exit (default
+    all). Of stages with views in the batch ``(B * V, ...)`` the exit's logits are averaged over the views of a
+    clip. ``eps`` is one number or one for each exit and then one for the output. The exits, ``width`` the student's
+    last stage, are trained with the student and not used in tests. ``loss_ofa`` is at the output,
+    ``loss_ofa_exits`` the sum over exits.
 
-    ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task settles it. The
-    Bernoulli form (ours) takes every class of a clip as a two-class question. What has no label gives nothing.
+    Published: all weights 1, ``temperature`` 1, ``eps`` 1 on CIFAR and up to 1.5 on ImageNet.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
+    settles it. The Bernoulli form (ours) takes every class of a clip as a two-class question. What has no label
+    gives nothing.
+
+    Limits: while training an exit above the last one normalises over the batch and positions, of which there must
+    be two.
+
+    Deviations: the exits are those of the reference for a convolutional student, of any rank (``width`` there is
+    the wider one of student and teacher); the transformer blocks for token students are left out.
     """
 
     needs = Needs(student=("logits", "stages"), batch=("target",))

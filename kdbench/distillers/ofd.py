@@ -44,10 +44,10 @@ def ofd_margin(weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def partial_distance(student: Tensor, teacher: Tensor, margin: Tensor) -> Tensor:
-    """Squared error towards ``max(teacher, margin)``, but none where both are below it or the ReLU drops both.
+    """``mean_b sum (student - t)^2``, ``t = max(teacher, margin)``, where ``student > t`` or ``teacher > 0``.
 
-    Pre-activations ``(B, C, ...)`` of one shape, ``margin`` ``(C,)`` below 0; a sum over entries, a mean over
-    clips.
+    That is none where both are below the margin or the ReLU drops both. Pre-activations ``(B, C, ...)`` of one
+    shape, ``margin`` ``(C,)`` below 0.
 
     >>> partial_distance(torch.tensor([[2.0, -5.0, 1.0]]), torch.tensor([[1.0, -3.0, -3.0]]), -torch.ones(3))
     tensor(5.)
@@ -92,14 +92,18 @@ class Margin(nn.Module):
 
 @DISTILLERS.register_module()
 class OFD(Distiller):
-    """Pre-activations of paired layers, without what the ReLU drops anyway; weight 0.001 as in mdistiller.
+    """Pre-activations of paired layers, without what the ReLU drops anyway.
 
     ``margins`` holds a list ``(C,)`` for each pair: how low a target may be. Give ``ofd_margin`` of the teacher's
     batch normalisations for the reference's; by default they are the means of the teacher's negative values,
-    measured as training goes (the paper's other way, which does not ask that a normalisation comes last).
-    ``pairs`` are ``(student layer, teacher layer)``; by default the deepest with the deepest and so on upwards. A
-    trained 1 x 1 convolution and batch normalisation bring the student's width to the teacher's. The reference
-    code runs its teacher in training mode; here it is in evaluation mode.
+    measured as training goes (the paper's other way, which does not ask that a normalisation comes last). ``pairs``
+    are ``(student layer, teacher layer)``; by default the deepest with the deepest and so on upwards. A trained 1 x
+    1 convolution and batch normalisation bring the student's width to the teacher's.
+
+    Published: weight 0.001 in mdistiller.
+
+    Deviations: the reference code runs its teacher in training mode; here it is in evaluation mode. Axes that two
+    layers do not share are averaged away.
     """
 
     needs = Needs(student=("preacts",), teacher=("preacts",))

@@ -18,10 +18,10 @@ def neighbour_probabilities(embedding: Tensor, eps: float = 1e-7) -> Tensor:
 
 
 def pkt_loss(student: Tensor, teacher: Tensor, eps: float = 1e-7) -> Tensor:
-    """``p_T log(p_T / p_S)`` of the neighbour probabilities, mean over all ``B^2`` entries; zero for one clip.
+    """``mean_ij T_ij log(T_ij / S_ij)`` of ``neighbour_probabilities``, over all ``B^2`` entries; zero for one clip.
 
-    Embeddings are ``(B, D)``; the widths may differ. ``eps`` is added to lengths and probabilities as in the authors'
-    code.
+    Embeddings are ``(B, D)``; the widths may differ. ``eps`` is added to lengths and probabilities as in the
+    authors' code.
 
     >>> pkt_loss(torch.eye(3), torch.ones(3, 2))
     tensor(0.0189)
@@ -32,7 +32,12 @@ def pkt_loss(student: Tensor, teacher: Tensor, eps: float = 1e-7) -> Tensor:
 
 @DISTILLERS.register_module()
 class PKT(Distiller):
-    """Probabilities of neighbours among the embeddings of a batch, weight 30000 as published; no parameters."""
+    """Probabilities of neighbours among the embeddings of a batch; there are no parameters.
+
+    Published: weight 30000, ``eps`` 1e-7.
+
+    Deviations: the mean over all entries instead of a sum, as in the reference code.
+    """
 
     needs = Needs(student=("embedding",), teacher=("embedding",))
 

@@ -41,9 +41,10 @@ def angles(products: Tensor) -> Tensor:
 
 
 def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Huber loss of the distances between clips, each in units of the batch's mean; mean over all ``B^2`` entries.
+    """``mean_ij huber(d_S / mu_S - d_T / mu_T)`` of distances ``d_ij`` between clips, ``mu`` the batch's mean distance.
 
-    Embeddings are ``(B, D)``; the widths may differ. Exactly zero for one clip.
+    Embeddings are ``(B, D)``; the widths may differ. The mean is over all ``B^2`` entries. Exactly zero for one
+    clip.
 
     >>> rkd_distance_loss(torch.eye(3), torch.tensor([[0.0], [1.0], [3.0]]))
     tensor(0.0556)
@@ -58,7 +59,7 @@ def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def rkd_angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Huber loss of the cosines of the angles that three clips make; mean over all ``B^3`` entries.
+    """``mean_ijk huber(cos_S - cos_T)`` of the angles that three clips make, over all ``B^3`` entries.
 
     Embeddings are ``(B, D)``; the widths may differ. Exactly zero for one clip.
 
@@ -82,9 +83,13 @@ def rkd_loss(
 
 @DISTILLERS.register_module()
 class RKD(Distiller):
-    """Distances and angles among the embeddings of a batch, weight 1 as published; there are no parameters.
+    """Distances and angles among the embeddings of a batch; there are no parameters.
 
     Memory is ``B^3`` for the angles, whatever the width of the embedding.
+
+    Published: weight 1, ``distance_weight`` 25, ``angle_weight`` 50.
+
+    Deviations: none.
     """
 
     needs = Needs(student=("embedding",), teacher=("embedding",))

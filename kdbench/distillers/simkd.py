@@ -17,7 +17,7 @@ from .stages import CONVOLUTIONS, Shape, averaged_to, chosen, common_axes, match
 
 
 def simkd_loss(projected: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared error of stages ``(B, C, ...)`` of equally many channels, the larger grid averaged to the smaller.
+    """``mean (projected - teacher)^2`` of stages ``(B, C, ...)`` of as many channels, the larger grid averaged down.
 
     >>> simkd_loss(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 2, 2))
     tensor(1.)
@@ -41,13 +41,18 @@ def projector(student_channels: int, teacher_channels: int, rank: int, factor: i
 class SimKD(Distiller):
     """The student's last stage learns to be the teacher's, whose last linear layer then classifies it, also in tests.
 
-    Published with weight 1 and without any task loss: set ``task_weight=0``. The shapes are those of all stages;
-    ``num_classes`` and ``pooling`` (how the teacher's embedding comes from its last stage, ``"mean"`` or
-    ``"mean_max"``) are found from the models. ``factor`` divides the width inside the projector: 2, 4 or 8 in the
-    paper. The teacher's layer is copied (``borrow``), stays as it is and is saved with the projector.
+    The shapes are those of all stages; ``num_classes`` and ``pooling`` (how the teacher's embedding comes from its
+    last stage, ``"mean"`` or ``"mean_max"``) are found from the models. ``factor`` divides the width inside the
+    projector. The teacher's layer is copied (``borrow``), stays as it is and is saved with the projector.
 
-    Deviations: axes that the two stages do not share are averaged away. The teacher's stage must not be negative,
-    because the projector ends in a ReLU, as published.
+    Published: weight 1 without any task loss (``task_weight=0``); ``factor`` 2, 4 or 8.
+
+    Limits: the teacher must end in the mean (or mean and maximum) of its last stage and one linear layer; take such
+    a network, or tap the map that it pools as its last stage. Its stage must not be negative, because the projector
+    ends in a ReLU, as published.
+
+    Deviations: teachers that pool mean and maximum are ours (the paper knows mean pooling); axes that the two stages
+    do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages", "embedding"), heads=("teacher",))

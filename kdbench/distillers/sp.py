@@ -18,7 +18,7 @@ def similarities(features: Tensor) -> Tensor:
 
 
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference of the two batches' similarities ``(B, B)``; exactly zero for one clip.
+    """``||G_S - G_T||^2 / B^2`` of the two batches' ``similarities`` ``(B, B)``; exactly zero for one clip.
 
     Features are ``(B, ...)``, of any two shapes: channels and positions are multiplied out.
 
@@ -31,9 +31,13 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @DISTILLERS.register_module()
 class SP(Distiller):
-    """Clips that are alike for the teacher should be alike for the student; weight 3000 as published.
+    """Clips that are alike for the teacher should be alike for the student; there are no parameters.
 
-    ``stage`` says which stage of both is compared, by default the last, as in the reference. There are no parameters.
+    ``stage`` says which stage of both is compared, by default the last, as in the reference.
+
+    Published: weight 3000.
+
+    Deviations: none.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

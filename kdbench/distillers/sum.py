@@ -33,6 +33,8 @@ class Sum(Distiller):
     """``sum_i weights_i * loss_i``, e.g. CRD + KD. ``methods`` are distillers or their configs.
 
     At most one of the methods may change inference (``predict``).
+
+    Limits: it runs where all its methods do; methods for one and for several labels do not go together.
     """
 
     def __init__(self, methods: Sequence[Distiller | dict], weights: Sequence[float] | None = None):

@@ -28,10 +28,10 @@ def vid_log_scale(variance: float = 5.0, epsilon: float = EPSILON) -> float:
 
 
 def vid_loss(mean: Tensor, teacher: Tensor, log_scale: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """How unlikely the teacher's stage ``(B, C, ...)`` is under a Gaussian with ``mean`` of that shape.
+    """``mean [(mean - teacher)^2 / v + log v] / 2``: how unlikely a stage ``(B, C, ...)`` is under a Gaussian.
 
-    ``log_scale`` ``(C,)`` gives the variance of each channel, ``softplus(log_scale) + epsilon``. Averaged over all
-    entries; the constant ``log(2 pi) / 2`` is left out, so the loss may be negative.
+    ``log_scale`` ``(C,)`` gives the variance of each channel, ``v = softplus(log_scale) + epsilon``. Averaged over
+    all entries; the constant ``log(2 pi) / 2`` is left out, so the loss may be negative.
 
     >>> vid_loss(torch.zeros(2, 3, 4), torch.ones(2, 3, 4), torch.full((3,), vid_log_scale(1.0)))
     tensor(0.5000)
@@ -58,11 +58,15 @@ class Gaussian(nn.Module):
 
 @DISTILLERS.register_module()
 class VID(Distiller):
-    """A lower bound of the mutual information between paired stages; weight 1, summed over pairs, as in the reference.
+    """A lower bound of the mutual information between paired stages, summed over pairs.
 
     ``variance`` is what each channel's variance starts from; it is learned, as are the three convolutions without
     bias. ``pairs`` are ``(student stage, teacher stage)``; by default the deepest with the deepest and so on
     upwards.
+
+    Published: weight 1, ``variance`` 5 and three convolutions, as in the reference code.
+
+    Deviations: axes that two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

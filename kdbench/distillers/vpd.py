@@ -14,7 +14,7 @@ from .stages import Shape, averaged_to, chosen, common_axes, pooled_to, shapes_o
 
 
 def vpd_loss(student: Tensor, teacher: Tensor, previous: Tensor | None = None) -> Tensor:
-    """Squared error, summed over everything, against a frame's embedding ``(B, D)`` and its last change.
+    """``sum (student - [e_t, e_t - e_(t-1)])^2`` of a frame's embedding ``(B, D)`` and its change; over everything.
 
     ``student`` is ``(B, 2 D)``, or ``(B, D)`` without ``previous`` ``(B, D)``, the teacher's one frame before.
 
@@ -31,10 +31,15 @@ class VPD(Distiller):
     """From each frame of a student's stage a decoder tells the teacher's embedding of the frame and its change.
 
     The teacher reads poses; ``stage`` and ``teacher_stage`` as in FitNet, both with a time axis, brought to the
-    student's number of frames. ``width`` is that of the decoder's two hidden layers; it is dropped after
-    training. The first frame has no change and is no target. The paper trains single frames without labels
-    (``task_weight=0``) and sums over the batch; ours is divided by the number of clips, so that the weight does
-    not hang on the batch size.
+    student's number of frames. ``width`` is that of the decoder's two hidden layers; it is dropped after training.
+    The first frame has no change and is no target.
+
+    Published: only this loss (``task_weight=0``), ``width`` 128; a classifier is trained afterwards.
+
+    Limits: both stages must have a time axis of two frames or more; give ``stage`` and ``teacher_stage`` of others.
+
+    Deviations: the paper trains single frames and sums over the batch; ours is divided by the number of clips, so
+    that the weight does not hang on the batch size.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

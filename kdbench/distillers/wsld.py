@@ -44,11 +44,16 @@ def wsld_loss(student: Tensor, teacher: Tensor, target: Tensor, tau: float = 2.0
 
 @DISTILLERS.register_module()
 class WSLD(Distiller):
-    """Soft labels weighed clip by clip; ``tau`` is the temperature, the published weight 2.5.
+    """Soft labels weighed clip by clip; ``tau`` is the temperature.
 
-    ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task settles it. The
-    Bernoulli form (ours) takes every class of a clip as a two-class question with its own weight. What has no label
-    gives nothing, because the weight needs it.
+    What has no label gives nothing, because the weight needs it.
+
+    Published: weight 2.5, ``tau`` 2.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
+    settles it. The Bernoulli form (ours) takes every class of a clip as a two-class question with its own weight.
+
+    Deviations: none.
     """
 
     needs = Needs(batch=("target",))
