@@ -9,6 +9,7 @@ from .transforms import (
     AugmentImage,
     AugmentInertial,
     AugmentSkeleton,
+    RandAugment,
     Resample,
     SampleDepth,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Draw",
     "EpochSampler",
     "ImageFolder",
+    "RandAugment",
     "Resample",
     "Rooms",
     "RoomsAugment",

@@ -4,6 +4,7 @@ from .base import ClipTransform
 from .depth import AugmentDepth, SampleDepth
 from .image import AugmentImage
 from .inertial import AugmentInertial
+from .rand_augment import RandAugment
 from .skeleton import AugmentSkeleton
 from .time import Resample
 
@@ -13,6 +14,7 @@ __all__ = [
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipTransform",
+    "RandAugment",
     "Resample",
     "SampleDepth",
 ]

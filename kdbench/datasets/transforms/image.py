@@ -13,6 +13,7 @@ def moved(image: np.ndarray, rows: int, columns: int, is_mirrored: bool = False)
     [[[0, 0], [2, 1]]]
     """
     height, width = image.shape[1:]
+    rows, columns = max(-height, min(rows, height)), max(-width, min(columns, width))
     made = np.zeros(image.shape, image.dtype)
     into = made[:, :, ::-1] if is_mirrored else made
     seen = image[:, max(-rows, 0) : height - max(rows, 0), max(-columns, 0) : width - max(columns, 0)]
