@@ -1,5 +1,6 @@
 """The shipped rows and parts: what they promise is what is there."""
 
+import inspect
 import os
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import torch
 
 from kdbench.compose import compose, expected_stem, imported_parts, rows
 from kdbench.compose.parts import load
+from kdbench.datasets import CIFAR10, CIFAR100
+from kdbench.datasets.images.cifar_jpeg import FILES as JPEG_COPY
+from kdbench.datasets.images.tiny_imagenet import FOLDER as TINY_IMAGENET
 from kdbench.engine import Runner
 from kdbench.engine.modalities import read_only
 from kdbench.registry import MODELS, build
@@ -15,11 +19,33 @@ from kdbench.registry import MODELS, build
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = rows(CONFIGS)
 DATA = sorted((CONFIGS / "_base_" / "datasets").glob("*.py"))
-HAS_UTD = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "utd_mhad").is_dir()
+ROOT = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"))
+
+
+def packings(kind: type[CIFAR10] | type[CIFAR100]) -> list[str]:
+    """Every folder and archive that serves, below the data root."""
+    return [f"{kind.folder}/{name}" for p in kind.packings.values() for name in (p.folder, p.archive)]
+
+
+# What the data parts whose names begin so read, below the data root; one of each list is enough, Rooms reads nothing.
+READ = {
+    "cifar100": packings(CIFAR100),
+    "cifar10_jpeg": [f"cifar10/{JPEG_COPY['train']}"],
+    "cifar10": packings(CIFAR10),
+    "tiny_imagenet": [TINY_IMAGENET],
+    "utd": ["utd_mhad"],
+}
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(CONFIGS).with_suffix(""))
+
+
+def skip_without_files(stem: str) -> None:
+    """Skip a test of a data part whose files are not on this machine."""
+    wanted = next((files for prefix, files in READ.items() if stem.startswith(prefix)), [])
+    if wanted and not any((ROOT / file).exists() for file in wanted):
+        pytest.skip(f"there is no {' or '.join(wanted)} under $KDBENCH_DATA_ROOT")
 
 
 @pytest.mark.parametrize("path", ROWS, ids=name)
@@ -32,16 +58,15 @@ def test_a_row_is_what_its_name_says_and_passes_every_check(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
 def test_samples_are_as_the_data_part_promises(path: Path) -> None:
-    if path.stem.startswith("utd") and not HAS_UTD:
-        pytest.skip("UTD-MHAD is not under $KDBENCH_DATA_ROOT")
+    skip_without_files(path.stem)
     config = load(path)
     loaders = {stage: config.get(f"{stage}_dataloader") for stage in ("train", "val", "test")}
     read_only(loaders.values(), tuple(config.data.inputs))
     for stage, settings in loaders.items():
         if settings is None:
             continue
-        if "num_clips" in settings.dataset:
-            settings.dataset.num_clips = 8
+        for few in {"num_clips", "num_images"} & {*inspect.signature(settings.dataset.type).parameters}:
+            settings.dataset[few] = 8
         loader = Runner.build_dataloader(dict(settings, batch_size=2, num_workers=0), seed=0)
         batch = next(iter(loader))
         assert {k: tuple(v.shape[1:]) for k, v in batch["inputs"].items()} == dict(config.data.inputs), stage
@@ -52,8 +77,7 @@ def test_samples_are_as_the_data_part_promises(path: Path) -> None:
 
 @pytest.mark.parametrize("stem", [path.stem for path in DATA])
 def test_num_train_is_the_number_of_training_clips(stem: str) -> None:
-    if stem.startswith("utd") and not HAS_UTD:
-        pytest.skip("UTD-MHAD is not under $KDBENCH_DATA_ROOT")
+    skip_without_files(stem)
     config = load(CONFIGS / "_base_" / "datasets" / f"{stem}.py")
     settings = config.train_dataloader
     read_only([settings], tuple(config.data.inputs)[:1])

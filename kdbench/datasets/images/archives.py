@@ -14,10 +14,6 @@ import numpy as np
 from ...spec import InvalidDataError
 
 BROKEN_TAR = (tarfile.TarError, zlib.error, EOFError, OSError)  # what a damaged .tar.gz raises
-BROKEN_PICKLE = (
-    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError),
-    *(KeyError, IndexError, MemoryError, OverflowError, UnicodeError),
-)
 
 
 class Packing(NamedTuple):
@@ -144,7 +140,7 @@ def read_pickle(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
     """
     try:
         made = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-    except BROKEN_PICKLE as error:
+    except Exception as error:  # a damaged pickle raises about anything
         raise InvalidDataError(f"{path} is not a pickle of arrays ({error}); {remedy}") from error
     if not isinstance(made, dict):
         raise InvalidDataError(f"{path} holds a {type(made).__name__}, not a dict; {remedy}")
