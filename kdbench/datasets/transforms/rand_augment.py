@@ -103,12 +103,13 @@ def resampled(image: np.ndarray, matrix: np.ndarray, fill: int) -> np.ndarray:
     >>> resampled(np.array([[[1, 2]]], np.uint8), np.array([[1, 0, 0], [0, 1, 1.0]]), 9).tolist()
     [[[2, 9]]]
     """
-    height, width = image.shape[1:]
+    channels, height, width = image.shape
     row, column = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
-    rows, columns = (np.floor(a * row + b * column + c).astype(np.intp) for a, b, c in matrix)
+    rows, columns = (np.floor(a * row + b * column + c) for a, b, c in matrix.tolist())
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    picked = image[:, rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    return np.where(inside, picked, np.uint8(fill))
+    pixels = np.full((channels, height * width + 1), fill, dtype=np.uint8)  # the last one is what is outside
+    pixels[:, :-1] = image.reshape(channels, -1)
+    return pixels.take(np.where(inside, rows * width + columns, height * width).astype(np.intp), axis=1)
 
 
 def turning(strength: float, height: int, width: int) -> np.ndarray:
@@ -176,12 +177,13 @@ class RandAugment(ClipTransform):
     def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """``(3, H, W)`` bytes to the same shape."""
         for place, side in rng.random((self.num_ops, 2)).tolist():
-            operation = (LEVELS + PLACES)[int(place * (len(LEVELS) + len(PLACES)))]
+            number = int(place * (len(LEVELS) + len(PLACES)))
             strength = self.strength if side < 0.5 else -self.strength
-            if operation in PLACES:
-                clip = resampled(clip, operation(strength, *clip.shape[1:]), self.fill)
+            if number < len(LEVELS):
+                clip = LEVELS[number](clip, strength)
             else:
-                clip = operation(clip, strength)
+                matrix = PLACES[number - len(LEVELS)](strength, *clip.shape[1:])
+                clip = resampled(clip, matrix, self.fill)
         return clip
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
