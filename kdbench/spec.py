@@ -101,8 +101,13 @@ def missing(reader: str, owner: str, wanted: Iterable[str], there: Iterable[str]
     return [f"{reader} reads {owner} '{name}'; there is: {known}" for name in wanted if name not in there]
 
 
+def refusal(subject: str, data: str, problems: list[str]) -> IncompatibleError:
+    """The error that says who cannot run on what, and lists all reasons."""
+    lines = "".join(f"\n  - {problem}" for problem in problems)
+    return IncompatibleError(f"{subject} cannot run on {data}:{lines}")
+
+
 def refuse(subject: str, data: str, problems: list[str]) -> None:
     """Raise one ``IncompatibleError`` that lists all problems, if there are any."""
     if problems:
-        lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise IncompatibleError(f"{subject} cannot run on {data}:{lines}")
+        raise refusal(subject, data, problems)

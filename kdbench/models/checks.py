@@ -1,16 +1,26 @@
 """The checks before the first weight or datum is read: names, shapes, and a rehearsal on zeros."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs, missing
+from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs, missing, refusal
 from .role import Role
 
 REHEARSAL_BATCH = 2
+
+
+@contextmanager
+def naming(subject: str, data: DataSpec) -> Iterator[None]:
+    """A ``ValueError`` inside becomes an ``IncompatibleError`` that says what cannot run on what."""
+    try:
+        yield
+    except ValueError as error:
+        raise refusal(subject, data.name, [str(error)]) from error
 
 
 def zeros(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
@@ -29,18 +39,18 @@ def rehearsal_batch(data: DataSpec) -> dict[str, Any]:
 
 @torch.no_grad()
 def probe(role: Role, data: DataSpec) -> Fields:
-    """All outputs and taps of a model in eval mode on zeros; a failure says what the zeros were shaped like."""
+    """All outputs and taps of a model in eval mode on zeros; a ``ValueError`` says on which shapes that fails."""
     was_training = role.model.training
     role.model.eval()
     try:
         with torch.random.fork_rng(devices=[]):
             return role(zeros({name: data.inputs[name] for name in role.reads}))
     except Exception as error:
-        note(
-            error,
-            f"while probing the {role.name} {type(role.model).__name__} on zeros shaped like {data.name}'s",
-        )
-        raise
+        shapes = ", ".join(f"{name} {tuple(data.inputs[name])}" for name in role.reads)
+        raise ValueError(
+            f"the {role.name} {type(role.model).__name__} fails on zeros shaped like {data.name}'s {shapes} "
+            f"({type(error).__name__}: {error}); take a network for such clips"
+        ) from error
     finally:
         role.model.train(was_training)
 
@@ -49,7 +59,10 @@ def data_problems(reader: str, needs: Needs, data: DataSpec) -> list[str]:
     """What a distiller or task loss asks of the data and does not get."""
     problems = missing(reader, "the batch field", needs.batch, {*data.fields, "target", "index"})
     if data.task not in needs.tasks:
-        problems.append(f"{reader} works on {' and '.join(needs.tasks)} tasks; {data.name} is {data.task}")
+        problems.append(
+            f"{reader} works on {' and '.join(needs.tasks) or 'no'} tasks; {data.name} is {data.task}; "
+            f"take one for {data.task} tasks"
+        )
     return problems
 
 
@@ -66,12 +79,17 @@ def output_problems(
     role: Role, outputs: Fields, wanted: Mapping[str, tuple[str, ...]], data: DataSpec
 ) -> list[str]:
     """Taps that a reader wants and the model does not give, and a wrong number of classes."""
+    remedy = f"; take a network that has it, or name its place in the {role.name}'s taps"
     problems = [
-        p for reader, names in wanted.items() for p in missing(reader, f"the {role.name}'s", names, outputs)
+        p + remedy
+        for reader, names in wanted.items()
+        for p in missing(reader, f"the {role.name}'s", names, outputs)
     ]
     classes = outputs.logits.shape[-1]
     if classes != data.num_classes:
-        problems.append(f"the {role.name} has {classes} classes; {data.name} has {data.num_classes}")
+        problems.append(
+            f"the {role.name} has {classes} classes; {data.name} has {data.num_classes}; give it as many"
+        )
     return problems
 
 

@@ -83,31 +83,40 @@ class Distillation(BaseModel):
         kind = find(DISTILLERS, config["type"]) if config else None
         needs = kind.needs_for(config) if kind else Needs(student=(), teacher=())
         reader = kind.__name__ if kind else "the distiller"
-        problems = self._pairing_problems(kind, needs)
+        problems, subject = self._pairing_problems(kind, needs), self._subject(kind)
         outputs = {}
         for role in self._roles.values():
             wanted = {reader: getattr(needs, role.name)}
             if role.name == "student":
                 wanted[TASK_LOSS] = self.task.needs.student
-            outputs[role.name], found = checks.examined(role, wanted, self.data)
+            with checks.naming(subject, self.data):
+                outputs[role.name], found = checks.examined(role, wanted, self.data)
             problems += found
             if role.name in needs.heads:
                 problems += checks.head_problems(reader, role)
-        refuse(reader if kind else type(self.student).__name__, self.data.name, problems)
+        refuse(subject, self.data.name, problems)
         if kind is None:
             return None
-        complete = kind.complete(config, outputs["student"], outputs.get("teacher", Fields()), self.data)
-        return build(DISTILLERS, complete)
+        with checks.naming(subject, self.data):
+            complete = kind.complete(config, outputs["student"], outputs.get("teacher", Fields()), self.data)
+            return build(DISTILLERS, complete)
+
+    def _subject(self, kind: type[Distiller] | None) -> str:
+        """Who works together, for messages."""
+        roles = [f"{role.name} {type(role.model).__name__}" for role in self._roles.values()]
+        return f"{kind.__name__} ({', '.join(roles)})" if kind else type(self.student).__name__
 
     def _lend_heads(self) -> None:
         if self.distiller is not None:
-            self.distiller.borrow(**{name: self._roles[name].head for name in self.distiller.needs.heads})
+            with checks.naming(self._subject(type(self.distiller)), self.data):
+                heads = {name: self._roles[name].head for name in self.distiller.needs.heads}
+                self.distiller.borrow(**heads)
 
     def _pairing_problems(self, kind: type[Distiller] | None, needs: Needs) -> list[str]:
         problems = checks.data_problems(kind.__name__, needs, self.data) if kind else []
         problems += checks.data_problems(TASK_LOSS, self.task.needs, self.data)
         if kind and needs.teacher and self.teacher is None:
-            problems.append(f"{kind.__name__} learns from a teacher; the row has none")
+            problems.append(f"{kind.__name__} learns from a teacher; the row has none; give one")
         if self.teacher is not None and not kind and not self.predict_teacher:
             problems.append(
                 "the row has a teacher and no distiller to learn from it; give one, or predict_teacher=True to compare "

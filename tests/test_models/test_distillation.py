@@ -128,11 +128,12 @@ def test_all_problems_are_listed_in_one_error() -> None:
             task_loss={"type": "TwoWay"},
         )
     assert str(error.value) == (
-        "ToyMimic cannot run on toy:\n"
-        "  - the task loss works on multi-label tasks; toy is single-label\n"
+        "ToyMimic (student ToyInertial, teacher ToySkeleton) cannot run on toy:\n"
+        "  - the task loss works on multi-label tasks; toy is single-label; take one for single-label tasks\n"
         "  - the student reads the modality 'rgb'; there is: inertial, skeleton\n"
-        "  - ToyMimic reads the teacher's 'embedding'; there is: logits, frame_logits\n"
-        "  - the teacher has 7 classes; toy has 5"
+        "  - ToyMimic reads the teacher's 'embedding'; there is: logits, frame_logits; "
+        "take a network that has it, or name its place in the teacher's taps\n"
+        "  - the teacher has 7 classes; toy has 5; give it as many"
     )
 
 
@@ -336,5 +337,20 @@ def test_a_network_that_does_not_pool_its_last_stage_is_refused() -> None:
         "weights": "random",
         "taps": {"embedding": "fc:in", "stages": ["body.blocks.0"]},
     }
-    with pytest.raises(ValueError, match=r"is not the stage .* pooled by mean or mean_max"):
+    with pytest.raises(IncompatibleError, match=r"is not the stage .* pooled by mean or mean_max") as error:
         borrowing("SimKD", teacher=teacher)
+    assert str(error.value).startswith(
+        "SimKD (student InertialCNN, teacher InertialCNN) cannot run on toy:\n  - "
+    )
+
+
+def test_a_network_that_fails_on_the_data_s_shapes_is_refused_by_name() -> None:
+    with pytest.raises(IncompatibleError) as error:
+        model(data={**DATA, "inputs": {"inertial": (16, 7), "skeleton": (8, 5, 3)}})
+    first, problem = str(error.value).split("\n  - ")
+    assert first == "ToyInertial cannot run on toy:"
+    assert problem.startswith(
+        "the student ToyInertial fails on zeros shaped like toy's inertial (16, 7) (RuntimeError: "
+    )
+    assert problem.endswith("; take a network for such clips")
+    assert isinstance(error.value.__cause__.__cause__, RuntimeError)
