@@ -84,7 +84,7 @@ class Needs:
     """What a distiller or a task loss reads: taps of the student and of the teacher, fields of the batch.
 
     ``teacher=()`` says that the method has no teacher. ``heads`` names the roles whose last linear layer the method
-    borrows (``Distiller.borrow``).
+    borrows (``Distiller.borrow``); ``"teacher_members"`` are the last linear layers of a teacher made of several.
     """
 
     student: tuple[str, ...] = ("logits",)

@@ -60,7 +60,8 @@ class LateFusion(nn.Module):
     ``members`` are configs of single-clip networks, each with its own modalities and, if it was trained
     before, its own ``weights`` file (and ``prefix`` of the keys in it); ``load_own_weights`` reads those
     files. ``fusion`` is as in ``mean_logits``. Taps: ``embedding`` (all members' side by side),
-    ``member_logits`` and, for methods that read maps, those of the member number ``lead``.
+    ``member_logits`` and ``member_embeddings`` (lists) and, for methods that read maps, those of the member
+    number ``lead``.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class LateFusion(nn.Module):
         self.taps = {
             **prefixed(f"members.{lead}", self.members[lead].taps),
             "member_logits": [f"members.{i}.fc" for i in range(len(members))],
+            "member_embeddings": [f"members.{i}.fc:in" for i in range(len(members))],
             "embedding": "joined",
         }
 

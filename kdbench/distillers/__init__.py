@@ -2,7 +2,17 @@
 
 from .ab import AB, ab_loss, boundary_loss
 from .at import AT, at_loss, attention_map
+from .average_mkd import AverageMKD, average_mkd_loss, mean_teacher
 from .base import Distiller
+from .byot import BYOT, byot_feature_loss
+from .camkd import (
+    CAMKD,
+    camkd_divergences,
+    camkd_feature_loss,
+    camkd_loss,
+    confidence_weights,
+    teacher_label_losses,
+)
 from .catkd import CATKD, cat_kd_loss
 from .cc import CC, cc_loss
 from .crd import CRD, crd_log_normaliser, crd_loss, crd_scores, crd_side_loss, crd_updated_rows
@@ -31,6 +41,7 @@ from .rkd import RKD, rkd_angle_loss, rkd_distance_loss, rkd_loss
 from .simkd import SimKD, simkd_loss
 from .sp import SP, sp_loss
 from .sum import Sum
+from .tfkd import TfKD, tfkd_loss, virtual_teacher
 from .vid import VID, vid_log_scale, vid_loss
 from .vpd import VPD, vpd_loss
 from .wsld import WSLD, wsld_loss, wsld_weights
@@ -38,6 +49,8 @@ from .wsld import WSLD, wsld_loss, wsld_weights
 __all__ = [
     "AB",
     "AT",
+    "BYOT",
+    "CAMKD",
     "CATKD",
     "CC",
     "CRD",
@@ -63,6 +76,7 @@ __all__ = [
     "VID",
     "VPD",
     "WSLD",
+    "AverageMKD",
     "Distiller",
     "FitNet",
     "Hallucination",
@@ -70,13 +84,20 @@ __all__ = [
     "ReviewKD",
     "SimKD",
     "Sum",
+    "TfKD",
     "ab_loss",
     "at_loss",
     "attention_map",
+    "average_mkd_loss",
     "bernoulli_kd_loss",
     "boundary_loss",
+    "byot_feature_loss",
+    "camkd_divergences",
+    "camkd_feature_loss",
+    "camkd_loss",
     "cat_kd_loss",
     "cc_loss",
+    "confidence_weights",
     "crd_log_normaliser",
     "crd_loss",
     "crd_scores",
@@ -101,6 +122,7 @@ __all__ = [
     "labels_loss",
     "lower_half",
     "mars_loss",
+    "mean_teacher",
     "mgd_loss",
     "mlkd_loss",
     "mlkd_parts",
@@ -119,8 +141,11 @@ __all__ = [
     "soft_cross_entropy",
     "sp_loss",
     "standardised",
+    "teacher_label_losses",
+    "tfkd_loss",
     "vid_log_scale",
     "vid_loss",
+    "virtual_teacher",
     "vpd_loss",
     "wsld_loss",
     "wsld_weights",

@@ -37,8 +37,8 @@ class Distiller(nn.Module):
         """``config`` with what ``infer`` settles filled in. Only a composite (``Sum``) overrides this."""
         return {**cls.infer(student, teacher, data), **config}
 
-    def borrow(self, **heads: nn.Linear) -> None:
-        """Take the last linear layers of the roles in ``needs.heads``.
+    def borrow(self, **heads: Any) -> None:
+        """Take the last linear layers of the roles in ``needs.heads``, or lists of them (``teacher_members``).
 
         kdbench calls it when the method is built and again when weights have been read; a library user calls it once.
         """

@@ -61,7 +61,7 @@ class Sum(Distiller):
         methods = [_class(m).complete(m, student, teacher, data) for m in config["methods"]]
         return {**config, "methods": methods}
 
-    def borrow(self, **heads: nn.Linear) -> None:
+    def borrow(self, **heads: Any) -> None:
         for method in self.methods:
             method.borrow(**{role: heads[role] for role in method.needs.heads})
 

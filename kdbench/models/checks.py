@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs, missing, refusal
-from .role import Role
+from .role import MEMBERS, Role
 
 REHEARSAL_BATCH = 2
 
@@ -93,10 +93,16 @@ def output_problems(
     return problems
 
 
-def head_problems(reader: str, role: Role) -> list[str]:
-    """A model whose last linear layer cannot be borrowed."""
-    if role.head is not None:
+def head_problems(reader: str, role: Role, name: str) -> list[str]:
+    """A model whose last linear layer, or whose members' (``name`` of ``Needs.heads``), cannot be borrowed."""
+    if role.lent(name) is not None:
         return []
+    if name.endswith(MEMBERS):
+        return [
+            f"{reader} borrows the last linear layers of the {role.name}'s members; the tap 'member_embeddings' of "
+            f"{type(role.model).__name__} is {role.places.get('member_embeddings', 'missing')!r}; take LateFusion of "
+            "networks that each end in one linear layer"
+        ]
     return [
         f"{reader} borrows the last linear layer of the {role.name}; the tap 'embedding' of "
         f"{type(role.model).__name__} is {role.places.get('embedding', 'missing')!r} and names none; take a network "

@@ -14,7 +14,7 @@ from ..spec import DataSpec, Fields, MissingWeightsError, Needs, refuse
 from ..weights import RANDOM, load_weights
 from . import checks
 from .preprocessor import Preprocessor
-from .role import Role
+from .role import MEMBERS, Role
 
 TASK_LOSS = "the task loss"
 
@@ -92,8 +92,9 @@ class Distillation(BaseModel):
             with checks.naming(subject, self.data):
                 outputs[role.name], found = checks.examined(role, wanted, self.data)
             problems += found
-            if role.name in needs.heads:
-                problems += checks.head_problems(reader, role)
+            for name in needs.heads:
+                if name.removesuffix(MEMBERS) == role.name:
+                    problems += checks.head_problems(reader, role, name)
         refuse(subject, self.data.name, problems)
         if kind is None:
             return None
@@ -109,8 +110,9 @@ class Distillation(BaseModel):
     def _lend_heads(self) -> None:
         if self.distiller is not None:
             with checks.naming(self._subject(type(self.distiller)), self.data):
-                heads = {name: self._roles[name].head for name in self.distiller.needs.heads}
-                self.distiller.borrow(**heads)
+                names = self.distiller.needs.heads
+                roles = self._roles
+                self.distiller.borrow(**{n: roles[n.removesuffix(MEMBERS)].lent(n) for n in names})
 
     def _pairing_problems(self, kind: type[Distiller] | None, needs: Needs) -> list[str]:
         problems = checks.data_problems(kind.__name__, needs, self.data) if kind else []
@@ -184,14 +186,17 @@ class Distillation(BaseModel):
         predicted = Fields({**student, "logits": self._logits(student)})
         losses = {name: self.task_weight * value for name, value in self.task(predicted, batch).items()}
         if self.distiller is not None:
-            terms = self.distiller(student, self._teach(inputs), batch)
+            terms = self.distiller(student, self._lesson(inputs), batch)
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
 
+    def _lesson(self, inputs: Mapping[str, Tensor]) -> Fields:
+        """What the distiller reads of the teacher; nothing runs for a method that reads nothing."""
+        reads = self.teacher is not None and self.distiller is not None and self.distiller.needs.teacher
+        return self._teach(inputs) if reads else Fields()
+
     def _teach(self, inputs: Mapping[str, Tensor]) -> Fields:
         # no_grad, not inference_mode: an inference tensor cannot be saved for the student's backward.
-        if self.teacher is None:
-            return Fields()
         with torch.no_grad():
             return self._roles["teacher"](inputs)
 

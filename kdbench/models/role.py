@@ -10,6 +10,8 @@ from ..registry import BACKBONES, build, find
 from ..spec import DataSpec, Fields
 from ..taps import Taps
 
+MEMBERS = "_members"  # behind a role's name in ``Needs.heads``: the heads of its members
+
 
 class Role:
     """A student or teacher built from ``config``.
@@ -38,7 +40,21 @@ class Role:
     def head(self) -> nn.Linear | None:
         """The linear layer, beside dropout, of the module that reads the tap ``embedding`` (``"fc:in"``), if any."""
         place = self.places.get("embedding")
-        if not isinstance(place, str) or not place.endswith(":in"):
+        return self._linear(place) if isinstance(place, str) else None
+
+    @property
+    def member_heads(self) -> list[nn.Linear] | None:
+        """The same of each member, from the tap ``member_embeddings``, if all have one."""
+        layers = [self._linear(place) for place in self.places.get("member_embeddings", ())]
+        found = [layer for layer in layers if layer is not None]
+        return found if found and len(found) == len(layers) else None
+
+    def lent(self, name: str) -> nn.Linear | list[nn.Linear] | None:
+        """What ``name`` of ``Needs.heads`` stands for, ``"<role>"`` or ``"<role>_members"``."""
+        return self.member_heads if name.endswith(MEMBERS) else self.head
+
+    def _linear(self, place: str) -> nn.Linear | None:
+        if not place.endswith(":in"):
             return None
         reader = self.model.get_submodule(place.removesuffix(":in"))
         leaves = [module for module in reader.modules() if not list(module.children())]

@@ -52,6 +52,7 @@ def test_late_fusion_is_the_mean_of_its_members(clips: tuple[Tensor, Tensor]) ->
         logits = network(*clips)
     torch.testing.assert_close(logits.exp(), torch.stack(alone).softmax(-1).mean(0))
     torch.testing.assert_close(out.member_logits, alone)
+    torch.testing.assert_close(torch.cat(out.member_embeddings, 1), out.embedding)
     assert out.embedding.shape == (3, 16 + 36)
     assert [stage.shape[1] for stage in out.stages] == [8, 8, 8]
 

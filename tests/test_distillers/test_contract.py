@@ -52,7 +52,11 @@ def outputs(size: int, width: int, seed: int, scale: float = 1.0, frames: bool =
     embedding = stages[-1].flatten(2).mean(2).detach().requires_grad_()
     logits = (scale * leaf(K)).detach().requires_grad_()
     peers = (scale * leaf(3, K)).detach().requires_grad_()
-    return Fields(logits=logits, embedding=embedding, stages=stages, preacts=preacts, peers=peers)
+    members = {
+        "member_logits": [(scale * leaf(K)).detach().requires_grad_() for _ in range(3)],
+        "member_embeddings": [leaf(width + i) for i in range(3)],
+    }
+    return Fields(logits=logits, embedding=embedding, stages=stages, preacts=preacts, peers=peers, **members)
 
 
 def batch(size: int, task: str) -> Fields:
@@ -82,8 +86,8 @@ class Setting:
         self.distiller = build(
             DISTILLERS, kind.complete(config, full_student, full_teacher, spec(task))
         ).train()
-        widths = {"student": 8, "teacher": 16}
-        self.distiller.borrow(**{role: head(widths[role]) for role in needs.heads})
+        heads = {"student": head(8), "teacher": head(16), "teacher_members": [head(8 + i) for i in range(3)]}
+        self.distiller.borrow(**{role: heads[role] for role in needs.heads})
         self.student = Fields({n: full_student[n] for n in needs.student})
         self.teacher = Fields({n: full_teacher[n] for n in needs.teacher})
         whole = batch(size, task)

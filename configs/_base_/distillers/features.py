@@ -5,6 +5,7 @@ resnet8x4, 12 for wrn_40_2 -> wrn_16_2, 600 for resnet32x4 -> shuffle_v1; Review
 """
 
 from kdbench.distillers import (
+    CAMKD,
     CRD,
     FitNet,
     InfoNCE,
@@ -34,5 +35,6 @@ cwd = dict(type=CWD, tau=4.0)
 mgd = dict(type=MGD, alpha=7e-5, mask_ratio=0.5)
 reviewkd = dict(type=ReviewKD, distill_weight=5.0)
 simkd = dict(type=SimKD, factor=2, task_weight=0.0)
+camkd = dict(type=CAMKD, tau=4.0, feature_weight=50.0)
 catkd = dict(type=CATKD, cam_resolution=2, normalize=False, distill_weight=15.0)
 catkd_across = dict(type=CATKD, cam_resolution=4, normalize=True, distill_weight=600.0)

@@ -1,0 +1,15 @@
+"""UTD-MHAD, cross-subject, all labels: three skeleton teachers (joint, bone, motion), inertial student, their average."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd import *
+    from .._base_.distillers.logits import average_mkd as distiller
+    from .._base_.models.inertial import inertial_cnn as student
+    from .._base_.models.multimodal import three_stream as teacher
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_60e import *
+
+from kdbench.models import Distillation
+
+model = dict(type=Distillation, data=data, teacher=teacher, student=student, distiller=distiller)
