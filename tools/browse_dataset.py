@@ -128,12 +128,12 @@ def strips_of(sample: dict[str, Any], classes: Any, frames: int) -> Iterator[Str
 
     inputs = {name: np.asarray(value) for name, value in sample["inputs"].items()}
     title = f"{sample['index']}: {', '.join(names_of(sample['target'], classes)) or 'nothing'}"
-    for name in ("rgb", "depth", "skeleton", "audio"):
+    for name in ("image", "rgb", "depth", "skeleton", "audio"):
         if name in inputs and not (name == "audio" and "rgb" in inputs):
             for strip in _DRAWN[name](inputs, sample, classes, frames):
                 yield strip[0], titled(strip[1], title)
                 title = ""
-    for name in sorted(set(inputs) - set(_DRAWN)):
+    for name in sorted(set(inputs) - {*_DRAWN, *_SECOND_VIEWS}):
         yield 1.0, titled(lambda axis, value=inputs[name], name=name: draw_signal(axis, value, name), title)
         title = ""
 
@@ -185,6 +185,18 @@ def rgb_strips(inputs: dict[str, Any], sample: dict[str, Any], classes: Any, fra
             yield 0.5, lambda axis, heard=audio[view]: draw_spectrogram(axis, heard)
 
 
+def image_strips(
+    inputs: dict[str, Any], sample: dict[str, Any], classes: Any, frames: int
+) -> Iterator[Strip]:
+    """A picture and its second view, if it has one, at the left of a strip."""
+    import numpy as np
+
+    views = [inputs[name].transpose(1, 2, 0) for name in ("image", *_SECOND_VIEWS) if name in inputs]
+    blank = np.full_like(views[0], 255)
+    pictures = np.stack(views + [blank] * (frames - len(views)))
+    yield 1.9, lambda axis: draw_pictures(axis, pictures, None, None, [])
+
+
 def depth_strips(
     inputs: dict[str, Any], sample: dict[str, Any], classes: Any, frames: int
 ) -> Iterator[Strip]:
@@ -211,7 +223,14 @@ def audio_strips(
         yield 0.6, lambda axis, heard=heard: draw_spectrogram(axis, heard)
 
 
-_DRAWN = {"rgb": rgb_strips, "depth": depth_strips, "skeleton": skeleton_strips, "audio": audio_strips}
+_DRAWN = {
+    "image": image_strips,
+    "rgb": rgb_strips,
+    "depth": depth_strips,
+    "skeleton": skeleton_strips,
+    "audio": audio_strips,
+}
+_SECOND_VIEWS = ("image_strong",)
 
 
 def draw_pictures(axis: Any, pictures: Any, mask: Any, visible: Any, labels: list[list[str]]) -> None:

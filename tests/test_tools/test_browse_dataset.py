@@ -70,14 +70,30 @@ def test_bad_arguments_say_what_is_possible(words, message):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("modality", ["depth", "skeleton", "inertial"])
+@pytest.mark.parametrize("modality", ["depth", "skeleton", "inertial", "image"])
 def test_draws_single_modalities(tmp_path, modality, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "tools")
     import browse_dataset
 
     rng = np.random.default_rng(0)
-    shapes = {"depth": (12, 2, 20, 16), "skeleton": (12, 20, 3), "inertial": (30, 6)}
+    shapes = {"depth": (12, 2, 20, 16), "skeleton": (12, 20, 3), "inertial": (30, 6), "image": (3, 8, 8)}
     sample = {"inputs": {modality: rng.random(shapes[modality])}, "target": -100, "index": 4}
     out = tmp_path / "sheet.png"
     browse_dataset.draw_sheet([sample], None, 6, str(out))
     assert out.stat().st_size > 3000
+
+
+def test_draws_a_picture_beside_its_second_view(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import browse_dataset
+
+    red, blue = np.zeros((2, 3, 8, 8), np.uint8)
+    red[0], blue[2] = 255, 255
+    sample = {"inputs": {"image": red, "image_strong": blue}, "target": 0, "index": 4}
+    browse_dataset.draw_sheet([sample], ("cat",), 4, str(tmp_path / "sheet.png"))
+    drawn = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).reshape(-1, 3)
+    shares = [(drawn == colour).all(axis=1).mean() for colour in ((255, 0, 0), (0, 0, 255))]
+    assert min(shares) > 0.15
+    assert shares[0] == pytest.approx(shares[1], rel=0.05)
