@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.datasets import CIFAR10, CIFAR10JPEG, ImageFolder, TinyImageNet
@@ -133,6 +133,7 @@ def test_a_folder_says_what_is_wrong(pictures):
         ImageFolder(pictures)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([".jpg", ".png"]), st.floats(0.01, 0.99))
 def test_a_cut_image_is_never_taken_for_a_whole_one(suffix, share):
     content = encoded(1, suffix)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.datasets.transforms import AugmentImage, RandAugment
@@ -32,6 +32,7 @@ def smooth(seed):
     return np.stack([128 + 120 * np.sin(a * rows + b * columns) for a, b in waves]).astype(np.uint8)
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds, sizes, st.integers(-25, 25), st.integers(-25, 25), st.booleans())
 def test_moving_is_a_crop_of_the_padded_picture(seed, shape, rows, columns, is_mirrored):
     image = noise(seed, shape)
@@ -43,6 +44,7 @@ def test_moving_is_a_crop_of_the_padded_picture(seed, shape, rows, columns, is_m
     assert (image == noise(seed, shape)).all()
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_a_crop_comes_again_from_its_seed_and_stays_within_the_padding(seed):
     image = noise(1)
@@ -69,6 +71,7 @@ def test_a_bad_crop_is_refused(options):
         AugmentImage(**options)
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds, sizes)
 def test_at_strength_zero_nothing_changes(seed, shape):
     image = noise(seed, shape)
@@ -79,6 +82,7 @@ def test_at_strength_zero_nothing_changes(seed, shape):
         assert (ra.resampled(image, matrix(0.0, *shape[1:]), 0) == image).all(), matrix
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds, sizes, strengths)
 def test_operations_keep_extent_type_and_source(seed, shape, strength):
     image = noise(seed, shape)
@@ -88,6 +92,7 @@ def test_operations_keep_extent_type_and_source(seed, shape, strength):
     assert (image == noise(seed, shape)).all()
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_identities_of_single_operations(seed):
     image = noise(seed)
@@ -120,6 +125,7 @@ def affine(*matrix):
     return lambda p: p.transform(p.size, Image.Transform.AFFINE, matrix, fillcolor=(128,) * 3)
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds, strengths, st.sampled_from([noise, smooth]))
 def test_levels_are_those_of_pillow(seed, strength, source):
     image, factor, size = source(seed), 1 + 0.9 * strength, abs(strength)
@@ -138,6 +144,7 @@ def test_levels_are_those_of_pillow(seed, strength, source):
         assert abs(difference).max() <= (2 if ours is ra.contrast else 1), ours
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds, strengths)
 def test_places_are_those_of_pillow(seed, strength):
     image, shear, move = smooth(seed), 0.3 * strength, 150 / 331 * 32 * strength
@@ -153,6 +160,7 @@ def test_places_are_those_of_pillow(seed, strength):
         assert (made == by_pillow(image, theirs)).mean() > 0.95, ours
 
 
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_a_second_view_stands_beside_the_first_and_comes_again(seed):
     sample = {"inputs": {"image": noise(1)}, "target": 3}

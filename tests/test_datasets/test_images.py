@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
@@ -166,6 +166,7 @@ def test_a_hostile_pickle_is_refused_and_nothing_in_it_runs(tmp_path):
     assert not marker.exists()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_pickle_is_an_error_with_a_name(data):
     content = bytearray(old_pickle({"data": np.arange(12, dtype=np.uint8).reshape(2, 6), "labels": [1, 2]}))
