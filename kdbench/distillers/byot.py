@@ -28,6 +28,11 @@ def byot_feature_loss(shallow: Tensor, deepest: Tensor) -> Tensor:
     return (shallow - deepest).square().sum(1).mean()
 
 
+def by_clip(x: Tensor, size: int) -> Tensor:
+    """The mean over views that are folded into the batch, clip by clip: ``(B * V, D)`` to ``(B, D)``."""
+    return x.unflatten(0, (size, -1)).mean(1)
+
+
 class Exit(nn.Module):
     """A stage ``(B, C, ...)`` of the student as features ``(B, D)`` of the deepest stage's width, and its logits."""
 
@@ -50,7 +55,8 @@ class BYOT(Distiller):
     is ``1 - alpha`` times their cross-entropies, ``loss_byot_kd`` is ``alpha`` times their ``kd_loss`` from the
     student's logits at the temperature ``tau``, ``loss_byot_hint`` is ``hint_weight`` times the squared distances of
     their features to the last stage's, averaged over positions. What the deepest gives is constant, and the task's
-    loss trains it. Exits are trained with the student and not used in tests.
+    loss trains it. Of stages with views in the batch ``(B * V, ...)`` the views of a clip are averaged behind the exit.
+    Exits are trained with the student and not used in tests.
 
     Published: the task's loss at weight 1. The paper's text could not be read here: ``alpha`` 0.1 and ``tau`` 3 are
     those of an independent implementation (luanyunteng/pytorch-be-your-own-teacher), as is the hint's 1e-6 for a sum
@@ -97,8 +103,10 @@ class BYOT(Distiller):
         return labels_loss(logits, target)
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
-        deepest, logits = POOLINGS["mean"](student.stages[-1]).detach(), student.logits.detach()
-        ends = [leave(stage) for leave, stage in zip(self.exits, student.stages[:-1], strict=True)]
+        logits, size = student.logits.detach(), len(student.logits)
+        deepest = by_clip(POOLINGS["mean"](student.stages[-1]), size).detach()
+        pairs = zip(self.exits, student.stages[:-1], strict=True)
+        ends = [[by_clip(x, size) for x in leave(stage)] for leave, stage in pairs]
         labels = sum(self._labels(guess, batch.target) for _, guess in ends)
         kd = sum(FORMS[self.form](guess, logits, self.tau) for _, guess in ends)
         hint = sum(byot_feature_loss(features, deepest) for features, _ in ends)

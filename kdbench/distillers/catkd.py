@@ -76,11 +76,12 @@ class CATKD(Distiller):
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
+        shapes = shapes_of(student.stages, teacher.stages)
         poolings = {
             f"{role}_pooling": pooling_of("CATKD", role, outputs.stages[-1], outputs.embedding)
             for role, outputs in (("student", student), ("teacher", teacher))
         }
-        return {**shapes_of(student.stages, teacher.stages), **poolings}
+        return {**shapes, **poolings}
 
     def borrow(self, student: nn.Linear, teacher: nn.Linear) -> None:
         self._heads = {"student": student, "teacher": teacher}

@@ -1,13 +1,16 @@
 """Similarity-Preserving Knowledge Distillation (Tung et al., ICCV 2019)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..registry import DISTILLERS
-from ..spec import Fields, Needs
+from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
 from .precision import precise
+from .stages import shapes_of
 
 
 def similarities(features: Tensor) -> Tensor:
@@ -45,6 +48,11 @@ class SP(Distiller):
     def __init__(self, stage: int = -1):
         super().__init__()
         self.stage = stage
+
+    @staticmethod
+    def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
+        shapes_of(student.stages, teacher.stages)  # refuses views that only one of them folds into the batch
+        return {}
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         return {"loss_sp": sp_loss(student.stages[self.stage], teacher.stages[self.stage].detach())}

@@ -108,7 +108,18 @@ def chosen(role: str, shapes: Sequence[Shape], stage: int) -> Shape:
 
 
 def shapes_of(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> dict[str, list[Shape]]:
-    """The shapes of all stages without the batch, as the constructors of the methods on stages take them."""
+    """The shapes of all stages without the batch, as the constructors of the methods on stages take them.
+
+    Where one network folds its views into the batch and the other does not, that is a ``ValueError``.
+    """
+    maps = [sorted({len(stage) for stage in stages}) for stages in (student, teacher)]
+    if maps[0] != maps[1]:
+        of_student, of_teacher = (" or ".join(map(str, sizes)) for sizes in maps)
+        raise ValueError(
+            f"for one batch the student's stages hold {of_student} maps and the teacher's {of_teacher}: views are "
+            "folded into the batch by one and not by the other; take networks that fold the same views, or a method on "
+            "logits or embeddings"
+        )
     return {
         "student_shapes": [tuple(stage.shape[1:]) for stage in student],
         "teacher_shapes": [tuple(stage.shape[1:]) for stage in teacher],

@@ -295,3 +295,11 @@ def test_byot_wants_two_stages() -> None:
         ValueError, match=r"^BYOT puts classifiers on the stages before the last; there is: 1 stage"
     ):
         BYOT([(4, 8)], num_classes=5)
+
+
+def test_byot_averages_the_views_of_a_clip() -> None:
+    torch.manual_seed(0)
+    method, one = BYOT([(4, 8), (8, 4)], num_classes=5).eval(), stages(0, (4, 8), (8, 4))
+    several = Fields(stages=[stage.repeat_interleave(3, 0) for stage in one.stages], logits=one.logits)
+    batch = Fields(target=torch.arange(4))
+    torch.testing.assert_close(method(several, Fields(), batch), method(one, Fields(), batch))

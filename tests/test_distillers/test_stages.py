@@ -13,7 +13,7 @@ from kdbench import distillers as d
 from kdbench.distillers.ofd import Margin
 from kdbench.distillers.stages import matched, paired
 from kdbench.registry import DISTILLERS
-from kdbench.spec import Fields
+from kdbench.spec import DataSpec, Fields
 
 unhurried = settings(deadline=None)  # the first call of a process warms torch up
 seeds = st.integers(0, 2**31)
@@ -399,3 +399,23 @@ def test_what_cannot_work_is_said(make, message) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011 - the whole text is compared
         make()
     assert str(error.value) == message
+
+
+OF_PAIRED_STAGES = sorted(
+    name
+    for name, kind in DISTILLERS.module_dict.items()
+    if {"stages", "preacts"} & set(kind.needs.student) & set(kind.needs.teacher)
+    and kind.__module__.startswith("kdbench.")
+)
+
+
+@pytest.mark.parametrize("name", OF_PAIRED_STAGES)
+def test_views_that_one_network_folds_into_the_batch_are_refused_by_name(name) -> None:
+    def outputs(views: int) -> Fields:
+        maps = [torch.randn(views * 2, 4, 8, 8), torch.randn(views * 2, 4, 4, 4)]
+        clips = maps[-1].mean((2, 3)).unflatten(0, (2, -1)).mean(1)
+        return Fields(stages=maps, preacts=maps, embedding=clips, logits=torch.randn(2, 5))
+
+    message = "for one batch the student's stages hold 6 maps and the teacher's 2: views are folded into the batch by"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        DISTILLERS.get(name).infer(outputs(3), outputs(1), DataSpec("toy", {}, 5))
