@@ -24,9 +24,8 @@ def boundary_loss(student: Tensor, teacher: Tensor, margin: float = 1.0) -> Tens
     tensor(9.2500)
     """
     student, teacher = precise(student, teacher)
-    below = (student + margin).clamp(min=0).square()
-    above = (margin - student).clamp(min=0).square()
-    return torch.where(teacher > 0, above, below).sum() / len(student)
+    side = torch.where(teacher > 0, 1.0, -1.0).to(student.dtype)
+    return (margin - side * student).relu().square().sum() / len(student)
 
 
 def ab_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], margin: float = 1.0) -> Tensor:

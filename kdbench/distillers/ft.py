@@ -37,7 +37,7 @@ def ft_loss(student: Tensor, teacher: Tensor, p1: float = 2, p2: float = 1) -> T
     tensor(1.)
     """
     student, teacher = (attention_map(factor, p1) for factor in matched(*precise(student, teacher)))
-    return (student - teacher).abs().pow(p2).mean()
+    return F.l1_loss(student, teacher) if p2 == 1 else (student - teacher).abs().pow(p2).mean()
 
 
 def _layers(
