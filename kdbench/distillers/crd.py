@@ -60,7 +60,7 @@ def crd_side_loss(
     log_noise = (noise + EPSILON).log()
     # In logarithms: -log(u / (u + q + eps)) and -log(q / (u + q + eps)) with u = exp(log_density), q = noise.
     missed = F.softplus(log_noise - log_density[:, :1])[:, 0]
-    mistaken = F.softplus(log_density[:, 1:] - log_noise) + (log_noise - noise.log())
+    mistaken = F.softplus(log_density[:, 1:] - log_noise) + (EPSILON / noise).log1p()
     return (missed + (mistaken * valid).sum(1)).mean()
 
 
@@ -162,6 +162,11 @@ class CRD(Distiller):
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
+        if data.num_train < 2:
+            raise ValueError(
+                f"CRD remembers every training sample; {data.name} says num_train={data.num_train}; "
+                "give the number of its training samples, or take InfoNCE, which remembers none"
+            )
         return {
             "student_dim": student.embedding[0].numel(),
             "teacher_dim": teacher.embedding[0].numel(),

@@ -19,8 +19,7 @@ def spread(available: Tensor, count: int) -> Tensor:
     low, width = edges[:, :-1], edges.diff(dim=1)
     inside = (torch.rand(low.shape, device=low.device) * width).long()
     turn = (torch.rand(available.shape, dtype=torch.float64, device=low.device) * available).long()
-    drawn = low + inside + turn
-    return torch.where(drawn >= available, drawn - available, drawn)
+    return (low + inside + turn) % available
 
 
 class SampleClasses(nn.Module):
