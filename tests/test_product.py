@@ -1,0 +1,274 @@
+"""Every part of a distiller with every pair of models and every kind of data: it trains, or is refused by name.
+
+Parts are read from ``configs/_base_``; no weight and no datum is. Networks whose outputs look alike (names, axes,
+number of stages, views in the batch, head) are one kind, which is tried by the smallest of them. The fast pass takes
+each kind as student and as teacher with each class of distiller, the slow one every pair of kinds with every part.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from kdbench.compose import compose, load, parts
+from kdbench.models import Distillation
+from kdbench.models.checks import probe, rehearsal_batch, role_problems
+from kdbench.models.role import Role
+from kdbench.registry import BACKBONES, MODELS, build
+from kdbench.spec import DataSpec, Fields, IncompatibleError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+DISTILLERS = {name: part.config for name, part in sorted(parts(CONFIGS, "distillers").items())}
+NETWORKS = {name: part.config for name, part in sorted(parts(CONFIGS, "models").items())}
+LOSS_WEIGHTS = ("task_weight", "distill_weight")
+REMEDY = re.compile(r"there is: |give |take |tap |did you mean: ")
+UNREADABLE = "unreadable"
+
+
+class Combination(NamedTuple):
+    """Names of parts."""
+
+    data: str
+    student: str
+    teacher: str
+    distiller: str
+
+    def __str__(self) -> str:
+        return "-".join(self)
+
+
+def settings(part: Any) -> dict[str, Any]:
+    """A copy of a part without what the row decides."""
+    return {key: value for key, value in part.items() if key not in ("weights", *LOSS_WEIGHTS)}
+
+
+@cache
+def data_kinds() -> dict[str, DataSpec]:
+    """One data part for each sort of clips, task and fields."""
+    found: dict[Any, tuple[str, DataSpec]] = {}
+    for path in sorted((CONFIGS / "_base_/datasets").glob("*.py")):
+        spec = DataSpec(**load(path).data)
+        ranks = tuple((name, len(shape)) for name, shape in spec.inputs.items())
+        found.setdefault((ranks, spec.task, tuple(spec.fields)), (path.stem, spec))
+    return dict(found.values())
+
+
+@cache
+def taps_read() -> set[str]:
+    """Every tap that some method reads."""
+    needs = [config["type"].needs_for(config) for config in DISTILLERS.values()]
+    return {tap for need in needs for tap in (*need.student, *need.teacher)}
+
+
+@cache
+def outputs(data: str, network: str) -> tuple[Fields, bool] | str:
+    """What a network gives on zeros that some method reads, and whether it has a head; or why it fails."""
+    spec = data_kinds()[data]
+    role = Role("student", settings(NETWORKS[network]), spec)
+    try:
+        if problems := role_problems(role, spec):
+            return "; ".join(problems)
+        read = {name: value for name, value in probe(role, spec).items() if name in taps_read()}
+        return Fields(read), role.head is not None
+    except ValueError as error:
+        return str(error)
+
+
+def looks(data: str, network: str) -> Any:
+    """What a distiller can tell apart in the outputs of a network, sizes left out."""
+    found = outputs(data, network)
+    if isinstance(found, str):
+        return UNREADABLE
+    fields, has_head = found
+    size, taps = len(fields.logits), []
+    for name, value in fields.items():
+        stages = value[-3:] if isinstance(value, list) else [value]
+        taps.append((name, *((x.dim(), len(x) // size, x[0, 0].numel() == 1) for x in stages)))
+    return tuple(taps), has_head
+
+
+@cache
+def network_kinds(data: str) -> list[str]:
+    """The smallest network for each look, of those that can read the data."""
+    found: dict[Any, str] = {}
+    for network in sorted(NETWORKS, key=weights):
+        found.setdefault(looks(data, network), network)
+    return [network for look, network in found.items() if look != UNREADABLE]
+
+
+@cache
+def weights(network: str) -> int:
+    """The number of parameters."""
+    kind = build(BACKBONES, settings(NETWORKS[network]), num_classes=2)
+    return sum(parameter.numel() for parameter in kind.parameters())
+
+
+def distiller_kinds() -> list[str]:
+    """One part for each class."""
+    return list({config["type"]: name for name, config in reversed(DISTILLERS.items())}.values())
+
+
+def few() -> Iterator[Combination]:
+    """Each class of distiller; each kind of network once as student and once as teacher."""
+    for data in data_kinds():
+        kinds = network_kinds(data)
+        pairs = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
+        for (student, teacher), distiller in product(pairs, distiller_kinds()):
+            yield Combination(data, student, teacher, distiller)
+
+
+def whole() -> Iterator[Combination]:
+    """Every part of a distiller on every pair of kinds."""
+    for data in data_kinds():
+        kinds = network_kinds(data)
+        for names in product(kinds, kinds, DISTILLERS):
+            yield Combination(data, *names)
+
+
+def outcome(config: dict[str, Any]) -> Distillation | str:
+    """The model after all checks, or the message of the refusal."""
+    torch.manual_seed(0)
+    try:
+        return build(MODELS, config, load_weights=False)
+    except (IncompatibleError, ValueError) as error:
+        return str(error)
+
+
+def built(
+    names: Combination, data: DataSpec | None = None, teacher: dict[str, Any] | None = None
+) -> Distillation | str:
+    """The outcome of four parts; ``teacher`` has further settings of its part."""
+    return outcome(
+        {
+            "type": Distillation,
+            "data": data or data_kinds()[names.data],
+            "student": settings(NETWORKS[names.student]),
+            "teacher": {**settings(NETWORKS[names.teacher]), **(teacher or {})},
+            "distiller": settings(DISTILLERS[names.distiller]),
+        }
+    )
+
+
+def unclear(names: Combination, message: str) -> list[str]:
+    """What a refusal forgets to say."""
+    method = DISTILLERS[names.distiller]["type"].__name__
+    networks = [NETWORKS[names.student]["type"].__name__, NETWORKS[names.teacher]["type"].__name__]
+    first, *reasons = message.split("\n  - ")
+    forgotten = [name for name in (method, *networks, data_kinds()[names.data].name) if name not in first]
+    return forgotten + [f"a remedy: {reason}" for reason in reasons or [first] if not REMEDY.search(reason)]
+
+
+def train(model: Distillation) -> None:
+    """One step forward and backward on noise."""
+    batch = rehearsal_batch(model.data)
+    batch["inputs"] = {name: torch.randn_like(value) for name, value in batch["inputs"].items()}
+    losses = model.train()(**batch, mode="loss")
+    assert all(value.isfinite() for value in losses.values()), losses
+    sum(losses.values()).backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def check(combinations: Iterator[Combination], trained_every: int) -> tuple[int, int]:
+    """Build all; every so many that pass take a training step. Returns how many passed and were refused."""
+    passed, refused, problems = 0, 0, []
+    for names in combinations:
+        try:
+            model = built(names)
+            if isinstance(model, str):
+                refused += 1
+                problems += [f"{names}: the message forgets {what}" for what in unclear(names, model)]
+                continue
+            if passed % trained_every == 0:
+                train(model)
+            passed += 1
+        except Exception as error:  # whatever else it is, a user should never see it
+            problems.append(f"{names}: {type(error).__name__}: {error}")
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:40])
+    return passed, refused
+
+
+def test_each_method_with_each_kind_of_network_trains_or_is_refused_by_name() -> None:
+    passed, refused = check(few(), trained_every=4)
+    assert passed > 100
+    assert refused > 50
+
+
+@pytest.mark.slow
+def test_the_whole_product_of_parts_trains_or_is_refused_by_name() -> None:
+    passed, refused = check(whole(), trained_every=10)
+    assert passed > 1000
+    assert refused > 500
+
+
+@pytest.mark.parametrize("data", data_kinds())
+def test_a_network_that_cannot_read_the_data_is_refused_by_name(data: str) -> None:
+    strange = [network for network in NETWORKS if looks(data, network) == UNREADABLE]
+    assert strange
+    for network in strange:
+        names = Combination(data, network, network_kinds(data)[0], "kd")
+        message = built(names)
+        assert isinstance(message, str)
+        assert not unclear(names, message), message
+
+
+def test_every_method_trains_somewhere() -> None:
+    """So that a method that refuses everything cannot pass."""
+    left = {config["type"].__name__ for config in DISTILLERS.values()}
+    for names in whole():
+        name = DISTILLERS[names.distiller]["type"].__name__
+        if name in left and not isinstance(built(names), str):
+            left.remove(name)
+    assert not left
+
+
+ROWS = ["configs/kd/utd_skeleton_cnn_inertial_cnn.py", "configs/kd/rooms_view_av_view_v.py"]
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("distiller", DISTILLERS)
+def test_a_part_swapped_into_a_row_by_name_runs_or_is_refused(row: str, distiller: str) -> None:
+    model = compose(CONFIGS.parent / row, distiller=distiller).model
+    method, student, teacher = (
+        kind.__name__ for kind in (DISTILLERS[distiller]["type"], model.student.type, model.teacher.type)
+    )
+    found = outcome(model)
+    if isinstance(found, str):
+        assert found.startswith(f"{method} (student {student}, teacher {teacher}) cannot run on ")
+        assert REMEDY.search(found)
+    else:
+        assert type(found.distiller).__name__ == method
+
+
+def test_three_parts_swapped_at_once_and_a_pair_that_does_not_fit() -> None:
+    row = CONFIGS.parent / ROWS[0]
+    model = compose(row, distiller="vid", student="depth_cnn", teacher="stgcn").model
+    train(build(MODELS, model, load_weights=False))
+    for swapped in ({"student": "inertial_transformer"}, {"teacher": "view_v"}):
+        with pytest.raises(
+            IncompatibleError, match=r"VID \(student \w+, teacher \w+\) cannot run on UTD-MHAD"
+        ):
+            build(MODELS, compose(row, distiller="vid", **swapped).model, load_weights=False)
+
+
+@pytest.mark.parametrize("distiller", distiller_kinds())
+def test_a_teacher_of_another_number_of_classes_is_refused(distiller: str) -> None:
+    data = next(name for name in data_kinds() if name.startswith("utd"))
+    message = built(Combination(data, "inertial_cnn", "skeleton_cnn", distiller), teacher={"num_classes": 60})
+    assert isinstance(message, str)
+    assert "the teacher has 60 classes; UTD-MHAD has 27; give it as many" in message
+
+
+def test_a_memory_of_unknown_size_is_refused() -> None:
+    data = next(name for name in data_kinds() if name.startswith("utd"))
+    names = Combination(data, "inertial_cnn", "skeleton_cnn", "crd")
+    message = built(names, data=replace(data_kinds()[data], num_train=0))
+    assert isinstance(message, str)
+    assert not unclear(names, message)
+    assert "CRD remembers every training sample; UTD-MHAD says num_train=0; give the number" in message
