@@ -3,6 +3,8 @@
 Each is called with the student's fields and the batch and returns ``{"loss_task": scalar, ...}``.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,19 +12,24 @@ from torch import Tensor, nn
 from .registry import LOSSES
 from .spec import IGNORED, MULTI_LABEL, SINGLE_LABEL, Fields, Needs
 
+_ACTIONNESS = ("actionness_temporal", "actionness_spatial")
+
 
 def two_way_loss(
     logits: Tensor, target: Tensor, positive_temperature: float = 4.0, negative_temperature: float = 1.0
 ) -> Tensor:
     """Two-way multi-label loss (Kobayashi, CVPR 2023): positives above negatives, by class and by clip.
 
-    ``logits`` and the 0/1 ``target`` are ``(B, K)``. Classes and clips without a positive are left out.
+    ``logits`` and the 0/1 ``target`` are ``(B, K)``. Classes and clips without a positive are left out, and entries
+    below zero, which are unlabelled.
     """
-    positive, masked = target > 0.5, -100.0
+    logits = _precise(logits)
+    positive, negative = target > 0.5, (target >= 0) & (target <= 0.5)
+    masked = -1e30  # not the reference's -100, which large logits fall below
 
     def softplus_of_both(axis: int) -> Tensor:
         above = (-logits / positive_temperature).masked_fill(~positive, masked).logsumexp(axis)
-        below = (logits / negative_temperature).masked_fill(positive, masked).logsumexp(axis)
+        below = (logits / negative_temperature).masked_fill(~negative, masked).logsumexp(axis)
         some = positive.any(axis).to(logits.dtype)
         each = F.softplus(negative_temperature * below + positive_temperature * above)
         return (each * some).sum() / some.sum().clamp(min=1)
@@ -33,15 +40,36 @@ def two_way_loss(
 def generalised_cross_entropy(probability: Tensor, target: Tensor, q: float = 0.7) -> Tensor:
     """Noise-robust cross-entropy (Zhang and Sabuncu, NeurIPS 2018) of 0/1 targets, balanced within each row.
 
-    ``probability`` in (0, 1) and ``target`` are ``(B, T)``; positives and negatives are averaged separately.
+    ``probability`` in (0, 1) and ``target`` are ``(B, T)``; positives and negatives are averaged separately. Entries
+    below zero are unlabelled, and rows of nothing else are left out.
     """
+    probability, known = _precise(probability), target >= 0
+    rows = known.any(1).sum().clamp(min=1)
 
     def balanced(each: Tensor, weight: Tensor) -> Tensor:
-        return ((each * weight).sum(1) / weight.sum(1).clamp(min=1e-7)).mean()
+        weight = weight * known
+        return ((each * weight).sum(1) / weight.sum(1).clamp(min=1e-7)).sum() / rows
 
     missed = (1 - probability.clamp(min=1e-7) ** q) / q
     raised = (1 - (1 - probability).clamp(min=1e-7) ** q) / q
     return balanced(missed, target) + balanced(raised, 1 - target)
+
+
+def pseudo_actionness(best: Tensor, target: Tensor) -> Tensor:
+    """1 for frames among the best of some class that the clip has, else 0: ``(B, T)``; -1 for clips without a label.
+
+    ``best`` is bool ``(B, T, K)``, ``target`` 0/1 ``(B, K)``, below zero where unlabelled (MultiASL's targets of
+    actionness; Nguyen et al., ACM Multimedia Asia 2024, from the authors' code).
+
+    >>> pseudo_actionness(torch.tensor([[[True, False], [False, True]]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 1.]])
+    """
+    found = (best & (target > 0.5)[:, None]).any(2).float()
+    return found.masked_fill((target < 0).all(1, keepdim=True), -1)
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 @LOSSES.register_module()
@@ -97,17 +125,90 @@ def _masked_bce(logits: Tensor, target: Tensor) -> Tensor:
 
 
 @LOSSES.register_module()
-class TwoWay(nn.Module):
-    """``two_way_loss`` of the sequence logits."""
+class GeneralisedCrossEntropy(nn.Module):
+    """``(1 - p^q) / q`` of the label's probability (Zhang and Sabuncu, NeurIPS 2018): between cross-entropy and error.
 
-    needs = Needs(batch=("target",), teacher=(), tasks=(MULTI_LABEL,))
+    For one label a clip the mean over labelled clips; for several ``generalised_cross_entropy`` of the sigmoids.
+    """
 
-    def __init__(self, positive_temperature: float = 4.0, negative_temperature: float = 1.0):
+    needs = Needs(batch=("target",), teacher=())
+
+    def __init__(self, q: float = 0.7):
         super().__init__()
-        self.temperatures = (positive_temperature, negative_temperature)
+        if not 0 < q <= 1:
+            raise ValueError(f"q={q} is no exponent of the generalised cross-entropy; there is: (0, 1]")
+        self.q = q
 
     def forward(self, student: Fields, batch: Fields) -> dict[str, Tensor]:
-        return {"loss_task": two_way_loss(student.logits.float(), batch.target, *self.temperatures)}
+        logits, target = _precise(student.logits), batch.target
+        if target.dim() == 2:
+            return {"loss_task": generalised_cross_entropy(logits.sigmoid(), target, self.q)}
+        labelled = target != IGNORED
+        label = target.clamp(min=0)[:, None]
+        each = (1 - (self.q * logits.log_softmax(1).gather(1, label)[:, 0]).exp()) / self.q
+        return {"loss_task": (each * labelled).sum() / labelled.sum().clamp(min=1)}
+
+
+@LOSSES.register_module()
+class TwoWay(nn.Module):
+    """``two_way_loss`` of the sequence logits, and of every frame's with ``frame_weight``.
+
+    Frames are rows like clips, ``(B * T, K)`` (Nguyen et al., MultiTSF, arXiv 2504.02279, from the authors' code).
+    """
+
+    def __init__(
+        self,
+        positive_temperature: float = 4.0,
+        negative_temperature: float = 1.0,
+        frame_weight: float = 0.0,
+    ):
+        super().__init__()
+        self.temperatures, self.frame_weight = (positive_temperature, negative_temperature), frame_weight
+        frame = ("frame_logits",) if frame_weight else ()
+        self.needs = Needs(
+            student=("logits", *frame),
+            teacher=(),
+            batch=("target", *(("frame_target",) if frame_weight else ())),
+            tasks=(MULTI_LABEL,),
+        )
+
+    def forward(self, student: Fields, batch: Fields) -> dict[str, Tensor]:
+        losses = {"loss_task": two_way_loss(student.logits, batch.target, *self.temperatures)}
+        if self.frame_weight:
+            rows = student.frame_logits.flatten(0, 1), batch.frame_target.flatten(0, 1)
+            losses["loss_task_frame"] = self.frame_weight * two_way_loss(*rows, *self.temperatures)
+        return losses
+
+
+@LOSSES.register_module()
+class ActionSelection(TwoWay):
+    """MultiASL's loss: ``TwoWay(logits) + TwoWay(token_logits) + GCE(a_temporal, g) + GCE(a_spatial, g)``.
+
+    ``g`` is ``pseudo_actionness`` of the student's ``best_frames``, GCE ``generalised_cross_entropy`` with ``q``.
+    ``token_weight`` and ``actionness_weight`` (1 in the authors' code) are 0 for a term that is left out;
+    ``frame_weight`` as in ``TwoWay``. Source: Multi-view Action Selection Learning (Nguyen et al., ACM Multimedia Asia
+    2024) and its code.
+    """
+
+    def __init__(
+        self, q: float = 0.7, token_weight: float = 1.0, actionness_weight: float = 1.0, **two_way: float
+    ):
+        super().__init__(**two_way)
+        self.q, self.token_weight, self.actionness_weight = q, token_weight, actionness_weight
+        token = ("token_logits",) if token_weight else ()
+        actionness = (*_ACTIONNESS, "best_frames") if actionness_weight else ()
+        self.needs = replace(self.needs, student=(*self.needs.student, *token, *actionness))
+
+    def forward(self, student: Fields, batch: Fields) -> dict[str, Tensor]:
+        losses = super().forward(student, batch)
+        if self.token_weight:
+            token = two_way_loss(student.token_logits, batch.target, *self.temperatures)
+            losses["loss_task_token"] = self.token_weight * token
+        if self.actionness_weight:
+            target = pseudo_actionness(student.best_frames, batch.target)
+            both = sum(generalised_cross_entropy(student[name], target, self.q) for name in _ACTIONNESS)
+            losses["loss_task_actionness"] = self.actionness_weight * both
+        return losses
 
 
 def default_task_loss(task: str) -> nn.Module:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdbench import distillers, evaluation, losses
+from kdbench.backbones.selection import best_frames, selected_logits
 from kdbench.distillers.stages import matched
 
 
@@ -295,6 +296,39 @@ def twoway(case: Case) -> Result:
 @computes("gce")
 def gce(case: Case) -> Result:
     return losses.generalised_cross_entropy(case.inputs["student"], case.target, q=case.hyper["q"])
+
+
+@computes("multiasl_selection")
+def multiasl_selection(case: Case) -> Result:
+    cas, hyper = case.inputs["student_cas"], case.hyper
+    actionness = [case.inputs[f"student_actionness_{stream}"] for stream in ("temporal", "spatial")]
+    best = best_frames(cas, actionness)
+    logits = selected_logits(cas, best)
+    target = losses.pseudo_actionness(best, case.target)
+    value = losses.two_way_loss(logits, case.target, hyper["Tp"], hyper["Tn"])
+    value = value + sum(losses.generalised_cross_entropy(a, target, hyper["q"]) for a in actionness)
+    count = best.sum(1)[0, 0]
+    extra = {
+        "k": count,
+        "class_logits": logits,
+        "pseudo_actionness_target": target,
+        "selected_frames_per_class": best.mT.nonzero()[:, 2].reshape(*logits.shape, int(count)),
+    }
+    return value, extra
+
+
+@computes("view_consistency")
+def view_consistency(case: Case) -> Result:
+    logits, confidence = case.inputs["student"], case.hyper["confidence"]
+    seen, scores = torch.tensor(case.hyper["mask"]), case.inputs.get("visibility")
+    options = {name: case.hyper[name] for name in ("divergence", "level", "form") if name in case.hyper}
+    value = distillers.view_consistency(
+        logits, seen, confidence, scores, epsilon=case.hyper["eps"], **options
+    )
+    chosen = {name: option for name, option in options.items() if name != "divergence"}
+    views = distillers.compared_views(logits, seen, scores, **chosen)
+    weights = distillers.pair_weights(views, distillers.view_confidence(views, confidence))
+    return value, {"weight_sum": weights.sum()}
 
 
 def mean_ap(over: str, compat: str | None) -> Callable[[Case], Result]:

@@ -4,8 +4,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kdbench.losses import BinaryCrossEntropy, CrossEntropy, TwoWay, generalised_cross_entropy, two_way_loss
-from kdbench.spec import Fields
+from kdbench.backbones.selection import best_frames, selected_logits
+from kdbench.losses import (
+    ActionSelection,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    GeneralisedCrossEntropy,
+    TwoWay,
+    generalised_cross_entropy,
+    pseudo_actionness,
+    two_way_loss,
+)
+from kdbench.registry import LOSSES, build
+from kdbench.spec import MULTI_LABEL, SINGLE_LABEL, Fields, Needs
 
 
 def test_two_way_equals_its_formula_written_as_loops() -> None:
@@ -59,3 +70,152 @@ def test_saturated_logits_stay_finite(value: float) -> None:
     logits = torch.full((2, 3), value, requires_grad=True)
     two_way_loss(logits, torch.tensor([[1.0, 0, 0], [0, 0, 0]])).backward()
     assert logits.grad.isfinite().all()
+
+
+def test_two_way_leaves_out_unlabelled_entries() -> None:
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([[1.0, 0, 0], [0, 1, 1], [-1, -1, -1], [1, 0, 1]])
+    kept = [0, 1, 3]
+    torch.testing.assert_close(two_way_loss(logits, target), two_way_loss(logits[kept], target[kept]))
+    nothing = two_way_loss(logits.requires_grad_(), torch.full((4, 3), -1.0))
+    nothing.backward()
+    assert float(nothing.detach()) == 0
+    assert torch.equal(logits.grad, torch.zeros(4, 3))
+
+
+def test_two_way_of_large_logits_is_not_a_matter_of_the_mask() -> None:
+    """With -100 for what is left out, the class without negatives would cost 1900."""
+    x, y = torch.tensor([[2000.0, -900.0]]), torch.tensor([[1.0, 0.0]])
+    assert float(two_way_loss(x, y)) == 0
+    assert float(two_way_loss(-x, y)) == pytest.approx(2000 + 900)
+
+
+def test_two_way_weighs_frames_as_rows() -> None:
+    rng = torch.Generator().manual_seed(0)
+    frames, labels = torch.randn(2, 6, 4, generator=rng), (torch.rand(2, 6, 4, generator=rng) > 0.6).float()
+    task = TwoWay(frame_weight=0.5)
+    assert set(task.needs.student) == {"logits", "frame_logits"}
+    assert set(task.needs.batch) == {"target", "frame_target"}
+    student = Fields(logits=frames.amax(1), frame_logits=frames)
+    losses = task(student, Fields(target=labels.amax(1), frame_target=labels))
+    expected = 0.5 * two_way_loss(frames.reshape(12, 4), labels.reshape(12, 4))
+    torch.testing.assert_close(losses["loss_task_frame"], expected)
+
+
+def test_generalised_cross_entropy_is_its_formula_written_as_loops() -> None:
+    rng = torch.Generator().manual_seed(0)
+    a, g = torch.rand(4, 6, generator=rng, dtype=torch.float64), torch.rand(4, 6, generator=rng) > 0.5
+    target = g.double()
+    target[1], target[2], target[3] = 1.0, -1.0, torch.tensor([1, 0, -1, -1, 1, 0])
+    rows = []
+    for p, y in zip(a, target, strict=True):
+        positive = [float((1 - v**0.7) / 0.7) for v, label in zip(p, y, strict=True) if label == 1]
+        negative = [float((1 - (1 - v) ** 0.7) / 0.7) for v, label in zip(p, y, strict=True) if label == 0]
+        if positive or negative:
+            rows.append(sum(sum(part) / len(part) for part in (positive, negative) if part))
+    assert len(rows) == 3
+    assert float(generalised_cross_entropy(a, target)) == pytest.approx(sum(rows) / 3)
+
+
+def test_generalised_cross_entropy_of_one_label_lies_between_cross_entropy_and_the_chance_of_error() -> None:
+    logits, target = torch.randn(5, 3), torch.tensor([0, -100, 2, 1, 1])
+    student, batch = Fields(logits=logits), Fields(target=target)
+    found = {q: GeneralisedCrossEntropy(q)(student, batch)["loss_task"] for q in (1e-4, 0.7, 1.0)}
+    torch.testing.assert_close(found[1e-4], F.cross_entropy(logits, target), rtol=1e-2, atol=1e-3)
+    right = logits.softmax(1)[[0, 2, 3, 4], [0, 2, 1, 1]]
+    torch.testing.assert_close(found[1.0], 1 - right.mean())
+    torch.testing.assert_close(found[0.7], ((1 - right**0.7) / 0.7).mean())
+    several = (torch.rand(5, 3) > 0.5).float()
+    torch.testing.assert_close(
+        GeneralisedCrossEntropy(0.5)(student, Fields(target=several))["loss_task"],
+        generalised_cross_entropy(logits.sigmoid(), several, 0.5),
+    )
+    with pytest.raises(
+        ValueError, match=r"^q=0 is no exponent of the generalised cross-entropy; there is: \(0, 1\]$"
+    ):
+        GeneralisedCrossEntropy(0)
+
+
+def selecting(frames: int = 17, labels: float = 0.5) -> tuple[Fields, Fields]:
+    rng = torch.Generator().manual_seed(0)
+    cas, token = torch.randn(3, frames, 4, generator=rng), torch.randn(3, 4, generator=rng)
+    actionness = [torch.rand(3, frames, generator=rng) for _ in range(2)]
+    best = best_frames(cas, actionness)
+    student = Fields(
+        logits=selected_logits(cas, best),
+        token_logits=token,
+        frame_logits=cas,
+        best_frames=best,
+        actionness_temporal=actionness[0],
+        actionness_spatial=actionness[1],
+    )
+    return student, Fields(target=(torch.rand(3, 4, generator=rng) < labels).float())
+
+
+def test_the_best_frames_and_their_actionness_are_found_as_loops_find_them() -> None:
+    student, batch = selecting()
+    a = (student.actionness_temporal + student.actionness_spatial).tolist()
+    wanted = torch.zeros(3, 17)
+    for b in range(3):
+        chances = student.frame_logits[b].softmax(-1).tolist()
+        for k in range(4):
+            scores = [(chances[t][k] + a[b][t], t) for t in range(17)]
+            best = [t for _, t in sorted(scores)[-2:]]
+            assert sorted(student.best_frames[b, :, k].nonzero()[:, 0].tolist()) == sorted(best)
+            mean = sum(float(student.frame_logits[b, t, k]) for t in best) / 2
+            assert float(student.logits[b, k]) == pytest.approx(mean, abs=1e-6)
+            for t in best:
+                wanted[b, t] = max(wanted[b, t], batch.target[b, k])
+    assert torch.equal(pseudo_actionness(student.best_frames, batch.target), wanted)
+
+
+def test_fewer_than_eight_frames_still_give_one() -> None:
+    student, _ = selecting(frames=3)
+    assert (student.best_frames.sum(1) == 1).all()
+    assert student.logits.isfinite().all()
+
+
+def test_action_selection_is_the_sum_of_its_terms_each_of_which_can_be_left_out() -> None:
+    student, batch = selecting()
+    target = pseudo_actionness(student.best_frames, batch.target)
+    both = (student.actionness_temporal, student.actionness_spatial)
+    expected = {
+        "loss_task": two_way_loss(student.logits, batch.target),
+        "loss_task_token": 2 * two_way_loss(student.token_logits, batch.target),
+        "loss_task_actionness": 3 * sum(generalised_cross_entropy(a, target, 0.5) for a in both),
+    }
+    task = build(LOSSES, dict(type="ActionSelection", q=0.5, token_weight=2.0, actionness_weight=3.0))
+    found = task(Fields({n: student[n] for n in task.needs.student}), batch)
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    plain = ActionSelection(token_weight=0.0, actionness_weight=0.0)
+    assert plain.needs == TwoWay().needs == Needs(batch=("target",), teacher=(), tasks=(MULTI_LABEL,))
+    assert list(plain(Fields(logits=student.logits), batch)) == ["loss_task"]
+
+
+def test_clips_without_a_label_teach_no_actionness() -> None:
+    student, batch = selecting()
+    batch.target[1] = -1.0
+    assert (pseudo_actionness(student.best_frames, batch.target)[1] == -1).all()
+    found = ActionSelection()(student, batch)["loss_task_actionness"]
+    kept = Fields({name: value[[0, 2]] for name, value in student.items()})
+    without = ActionSelection()(kept, Fields(target=batch.target[[0, 2]]))["loss_task_actionness"]
+    torch.testing.assert_close(found, without)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES.module_dict))
+def test_every_task_loss_is_finite_for_saturated_half_precision_and_a_batch_of_one(name: str) -> None:
+    task = build(LOSSES, {"type": name})
+    student, batch = selecting()
+    student = Fields({n: x[:1].bfloat16() if x.is_floating_point() else x[:1] for n, x in student.items()})
+    for field in ("logits", "token_logits"):
+        student[field] = (1e4 * student[field]).requires_grad_()
+    student["actionness_spatial"] = torch.ones_like(student.actionness_spatial).requires_grad_()
+    is_one = SINGLE_LABEL in task.needs.tasks and MULTI_LABEL not in task.needs.tasks
+    target = torch.tensor([1]) if is_one else batch.target[:1]
+    total = sum(task(student, Fields(target=target)).values())
+    total.backward()
+    assert total.dtype == torch.float32
+    assert total.isfinite()
+    assert student.logits.grad.isfinite().all()

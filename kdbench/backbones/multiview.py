@@ -36,6 +36,13 @@ class ViewFusion(nn.Module):
         return x.amax(1) if self.kind == "max" else x.mean(1)
 
 
+def checked_share(top: float) -> float:
+    """``top`` if it is a share of the frames, in (0, 1]; else a ``ValueError``."""
+    if not 0 < top <= 1:
+        raise ValueError(f"top={top} is no share of the frames; it lies in (0, 1]")
+    return top
+
+
 def sequence_logits(frame_logits: Tensor, top: float) -> Tensor:
     """Mean of the highest ``ceil(top * T)`` frames a class: ``(..., T, K)`` to ``(..., K)``.
 
@@ -55,9 +62,10 @@ class MultiView(nn.Module):
     One classifier reads the frames of every view and the fused ones. ``top`` is the share of frames that
     decides on a sequence.
 
-    Gives ``logits`` ``(B, K)``, ``frame_logits`` ``(B, T, K)``, ``view_logits`` ``(B, V, K)``, ``fused``
-    ``(B, T, D)``. Taps: ``embedding`` ``(B, D)``, the mean of ``fused`` over time; ``frames`` ``(B * V, T,
-    D)`` before the network over time; with attention fusion ``view_attention`` ``(B, V, T, 1)``.
+    Gives ``logits`` ``(B, K)``, ``frame_logits`` ``(B, T, K)``, ``view_logits`` ``(B, V, K)``,
+    ``view_frame_logits`` ``(B, V, T, K)``, ``features`` ``(B, V, T, D)`` (joined, what the network over time
+    reads), ``fused`` ``(B, T, D)``. Taps: ``embedding`` ``(B, D)``, the mean of ``fused`` over time; ``frames``
+    ``(B * V, T, D)`` before the network over time; with attention fusion ``view_attention`` ``(B, V, T, 1)``.
     """
 
     def __init__(
@@ -73,9 +81,7 @@ class MultiView(nn.Module):
         dropout: float = 0.2,
     ):
         super().__init__()
-        if not 0 < top <= 1:
-            raise ValueError(f"top={top} is no share of the frames; it lies in (0, 1]")
-        self.reads, self.top = tuple(encoders), top
+        self.reads, self.top = tuple(encoders), checked_share(top)
         self.encoders = nn.ModuleDict({name: build(ENCODERS, config) for name, config in encoders.items()})
         self.join = nn.Linear(sum(encoder.width for encoder in self.encoders.values()), width)
         self.body, taps = temporal_network(temporal, width, (1,) * layers, block_dropout)
@@ -93,7 +99,8 @@ class MultiView(nn.Module):
 
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         views = inputs[0].shape[1]
-        each = self._view_frames(inputs).unflatten(0, (-1, views))  # (B, V, T, D)
+        features = self._joined(inputs)
+        each = self.body(features.transpose(1, 2)).transpose(1, 2).unflatten(0, (-1, views))  # (B, V, T, D)
         fused = self.fuse(each)
         self.flat(self.pool(fused.transpose(1, 2)))
         # The views and their fusion go through the classifier at once: it runs once and can be tapped.
@@ -103,14 +110,15 @@ class MultiView(nn.Module):
             "logits": sequence[:, -1],
             "view_logits": sequence[:, :-1],
             "frame_logits": logits[:, -1],
+            "view_frame_logits": logits[:, :-1],
+            "features": features.unflatten(0, (-1, views)),
             "fused": fused,
         }
 
-    def _view_frames(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Frames of each view on its own, ``(B * V, T, D)``."""
+    def _joined(self, inputs: Sequence[Tensor]) -> Tensor:
+        """All modalities of each frame of each view on its own, ``(B * V, T, D)``."""
         encoded = [
             encoder(value.flatten(0, 1))
             for encoder, value in zip(self.encoders.values(), inputs, strict=True)
         ]
-        joined = F.relu(self.join(torch.cat(encoded, -1)))
-        return self.body(joined.transpose(1, 2)).transpose(1, 2)
+        return F.relu(self.join(torch.cat(encoded, -1)))

@@ -42,7 +42,17 @@ from .simkd import SimKD, simkd_loss
 from .sp import SP, sp_loss
 from .sum import Sum
 from .tfkd import TfKD, tfkd_loss, virtual_teacher
+from .vicokd import ViCoKD
 from .vid import VID, vid_log_scale, vid_loss
+from .view_consistency import (
+    compared_views,
+    generalised_divergence,
+    jensen_shannon,
+    pair_weights,
+    pairwise_divergence,
+    view_confidence,
+    view_consistency,
+)
 from .vpd import VPD, vpd_loss
 from .wsld import WSLD, wsld_loss, wsld_weights
 
@@ -85,6 +95,7 @@ __all__ = [
     "SimKD",
     "Sum",
     "TfKD",
+    "ViCoKD",
     "ab_loss",
     "at_loss",
     "attention_map",
@@ -97,6 +108,7 @@ __all__ = [
     "camkd_loss",
     "cat_kd_loss",
     "cc_loss",
+    "compared_views",
     "confidence_weights",
     "crd_log_normaliser",
     "crd_loss",
@@ -111,6 +123,7 @@ __all__ = [
     "flow_matrix",
     "fsp_loss",
     "ft_loss",
+    "generalised_divergence",
     "gram_loss",
     "hallucinated_map_loss",
     "hallucination_loss",
@@ -118,6 +131,7 @@ __all__ = [
     "hint_loss",
     "ickd_loss",
     "info_nce_loss",
+    "jensen_shannon",
     "kd_loss",
     "labels_loss",
     "lower_half",
@@ -132,6 +146,8 @@ __all__ = [
     "ofa_loss",
     "ofd_loss",
     "ofd_margin",
+    "pair_weights",
+    "pairwise_divergence",
     "partial_distance",
     "pkt_loss",
     "rkd_angle_loss",
@@ -145,6 +161,8 @@ __all__ = [
     "tfkd_loss",
     "vid_log_scale",
     "vid_loss",
+    "view_confidence",
+    "view_consistency",
     "virtual_teacher",
     "vpd_loss",
     "wsld_loss",

@@ -33,6 +33,8 @@ def test_outputs_have_their_shapes(rgb: Tensor, audio: Tensor, fusion: str, temp
         "logits": (2, 5),
         "view_logits": (2, 3, 5),
         "frame_logits": (2, 6, 5),
+        "view_frame_logits": (2, 3, 6, 5),
+        "features": (2, 3, 6, 32),
         "fused": (2, 6, 32),
     }
 

@@ -11,7 +11,7 @@ import kdbench.distillers
 from kdbench.registry import DISTILLERS, build
 from kdbench.spec import IGNORED, MULTI_LABEL, SINGLE_LABEL, DataSpec, Fields
 
-N, K = 40, 5
+N, K, V, T = 40, 5, 3, 4
 # Arguments that only a test must give: small sizes, and the parts of the composite.
 ARGUMENTS = {
     "CRD": {"num_negatives": 8},
@@ -37,7 +37,7 @@ each = pytest.mark.parametrize(("name", "task"), cases())
 
 
 def spec(task: str) -> DataSpec:
-    return DataSpec("toy", inputs={}, num_classes=K, task=task, num_train=N)
+    return DataSpec("toy", inputs={}, num_classes=K, task=task, num_train=N, fields={"visible": (V, T)})
 
 
 def outputs(size: int, width: int, seed: int, scale: float = 1.0, frames: bool = False) -> Fields:
@@ -56,14 +56,21 @@ def outputs(size: int, width: int, seed: int, scale: float = 1.0, frames: bool =
         "member_logits": [(scale * leaf(K)).detach().requires_grad_() for _ in range(3)],
         "member_embeddings": [leaf(width + i) for i in range(3)],
     }
-    return Fields(logits=logits, embedding=embedding, stages=stages, preacts=preacts, peers=peers, **members)
+    views = {
+        "features": leaf(V, T, width),
+        "view_frame_logits": (scale * leaf(V, T, K)).detach().requires_grad_(),
+    }
+    singles = {"logits": logits, "embedding": embedding, "peers": peers}
+    return Fields(**singles, stages=stages, preacts=preacts, **members, **views)
 
 
 def batch(size: int, task: str) -> Fields:
     target = torch.arange(size) % K
     if task == MULTI_LABEL:
         target = torch.nn.functional.one_hot(target, K).float()
-    return Fields(target=target, index=torch.arange(size))
+    visible = torch.ones(size, V, T, dtype=torch.bool)
+    visible[:, 1, 0] = False
+    return Fields(target=target, index=torch.arange(size), visible=visible)
 
 
 def head(width: int) -> torch.nn.Linear:
@@ -172,6 +179,18 @@ def test_state_goes_through_a_state_dict(name: str, task: str) -> None:
 def test_inference_is_the_students_unless_the_method_says_so(name: str, task: str) -> None:
     student = outputs(4, 4, 1)
     assert Setting(name, task).distiller.predict(student).shape == student.logits.shape
+
+
+@each
+@pytest.mark.parametrize("seen", [False, True])
+def test_masks_of_nobody_and_of_everybody_are_no_obstacle(name: str, task: str, seen: bool) -> None:
+    setting = Setting(name, task, scale=200.0)
+    if "visible" in setting.batch:
+        setting.batch["visible"] = torch.full_like(setting.batch.visible, seen)
+    total = setting.total()
+    total.backward()
+    assert total.isfinite()
+    assert all(x.grad.isfinite().all() for x in leaves(setting.student) if x.grad is not None)
 
 
 @each
