@@ -1,10 +1,15 @@
 """Networks, one family a file; none knows anything of distillation."""
 
-from .audio import AudioCNN, SpectrogramCNN
+from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
+from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialTransformer
+from .multiasl import MultiASL
 from .multimodal import LateFusion, Peers, TokenFusion
+from .multitrans import MultiTrans
+from .multitsf import MultiTSF
 from .multiview import MultiView
+from .sensing import Sensing
 from .skeleton import CompactSTGCN, SkeletonCNN
 from .video import FrameCNN, VideoCNN
 
@@ -13,13 +18,20 @@ __all__ = [
     "AudioCNN",
     "CompactSTGCN",
     "FrameCNN",
+    "FrameResNet",
+    "FrameViT",
     "InertialCNN",
     "InertialTransformer",
     "LateFusion",
+    "MultiASL",
+    "MultiTSF",
+    "MultiTrans",
     "MultiView",
     "Peers",
+    "Sensing",
     "SkeletonCNN",
     "SpectrogramCNN",
+    "SpectrogramMLP",
     "TokenFusion",
     "VideoCNN",
 ]

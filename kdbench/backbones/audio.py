@@ -48,6 +48,32 @@ class SpectrogramCNN(nn.Module):
         return F.relu(self.project(x.transpose(1, 2).flatten(2)))
 
 
+@ENCODERS.register_module()
+class SpectrogramMLP(nn.Module):
+    """Linear layers over each frame's own piece of the spectrogram: ``(B, T, S, M)`` to ``(B, T, width)``.
+
+    ``hops`` and ``bins`` are ``S`` and ``M``, which the first layer is made for. The defaults are MultiTSF's audio
+    branch (Nguyen et al., FG 2025; its code): 1024 x 128 to 512, 256, 128 and 384, a ReLU between; 67.3 M parameters.
+    """
+
+    def __init__(
+        self, hops: int = 1024, bins: int = 128, width: int = 384, widths: Sequence[int] = (512, 256, 128)
+    ):
+        super().__init__()
+        self.piece, self.width = (hops, bins), width
+        layers: list[nn.Module] = []
+        for before, after in zip((hops * bins, *widths), (*widths, width), strict=True):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        if spectrogram.shape[2:] != self.piece:
+            raise ValueError(
+                f"frames of {tuple(spectrogram.shape[2:])} hops and bins; there is: {self.piece}"
+            )
+        return self.layers(spectrogram.flatten(2))
+
+
 @BACKBONES.register_module()
 class AudioCNN(Classifier):
     """Spectrogram CNN and a network over time; reads ``audio`` ``(B, T, S, M)``: log-mel, S hops a frame.

@@ -76,40 +76,83 @@ class MeanMax(nn.Module):
         return torch.cat((x.mean(-1), x.amax(-1)), 1)
 
 
+def attended(
+    query: Tensor, key: Tensor, value: Tensor, softmax: nn.Module, keep: Tensor | None = None
+) -> Tensor:
+    """Scaled dot-product attention of split heads: ``(B, heads, N, d)`` to ``(B, N, heads * d)``.
+
+    Only the keys where ``keep`` ``(B, M)`` is true are read; where none is, the result is finite and means nothing.
+    """
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    if keep is not None:
+        scores = scores.masked_fill(~keep[:, None, None], torch.finfo(scores.dtype).min)
+    return (softmax(scores) @ value).transpose(1, 2).flatten(2)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention over ``(B, N, D)``; ``softmax`` gives the weights ``(B, heads, N, N)``.
 
-    Written out, since ``nn.MultiheadAttention`` keeps its weights where no tap can read them.
+    Written out, since ``nn.MultiheadAttention`` keeps its weights where no tap can read them. ``head_width`` is
+    ``width / heads`` unless it is said; ``bias`` is that of queries, keys and values.
     """
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, head_width: int | None = None, bias: bool = True):
         super().__init__()
-        if width % heads:
+        if head_width is None and width % heads:
             raise ValueError(f"a width of {width} cannot be split over {heads} heads")
+        inner = heads * (head_width or width // heads)
         self.heads = heads
-        self.mixed = nn.Linear(width, 3 * width)
+        self.mixed = nn.Linear(width, 3 * inner, bias=bias)
         self.softmax = nn.Softmax(dim=-1)
-        self.out = nn.Linear(width, width)
+        self.out = nn.Linear(inner, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        query, key, value = self.mixed(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return self.out(attended(query, key, value, self.softmax, keep))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al., ECCV 2016): in training a sample's branch is zero with chance ``rate``."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"drop_path={rate} is no chance to drop a branch; it lies in [0, 1)")
+        self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self.mixed(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        return self.out((self.softmax(scores) @ value).transpose(1, 2).flatten(2))
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.rand(len(x), *(1,) * (x.ndim - 1), device=x.device) >= self.rate
+        return x * kept / (1 - self.rate)
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm attention and feed-forward layer: ``(B, N, D)`` to ``(B, N, D)``."""
+    """Pre-norm attention and feed-forward layer: ``(B, N, D)`` to ``(B, N, D)``.
 
-    def __init__(self, width: int, heads: int = 4, ratio: int = 2, dropout: float = 0.1):
+    ``ratio * width`` is the width of the feed-forward part, ``head_width`` and ``bias`` are as in ``SelfAttention``.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int = 4,
+        ratio: int = 2,
+        dropout: float = 0.1,
+        head_width: int | None = None,
+        bias: bool = True,
+        drop_path: float = 0.0,
+        epsilon: float = 1e-5,
+    ):
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads)
+        self.norm1, self.norm2 = nn.LayerNorm(width, epsilon), nn.LayerNorm(width, epsilon)
+        self.attention = SelfAttention(width, heads, head_width, bias)
         self.feed = nn.Sequential(nn.Linear(width, ratio * width), nn.GELU(), nn.Linear(ratio * width, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.drop_path = nn.Dropout(dropout), DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm1(x)))
-        return x + self.dropout(self.feed(self.norm2(x)))
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        x = x + self.drop_path(self.dropout(self.attention(self.norm1(x), keep)))
+        return x + self.drop_path(self.dropout(self.feed(self.norm2(x))))
 
 
 def positions(length: int, width: int, like: Tensor) -> Tensor:
@@ -136,6 +179,45 @@ class TemporalTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.norm(x).transpose(1, 2)
+
+
+class TokenTransformer(nn.Module):
+    """A learned class token and frames through pre-norm layers: ``(B, T, D)`` to ``(B, 1 + T, D)``.
+
+    ``token_scale`` is the standard deviation with which the token starts. ``drop_path`` is that of the last layer;
+    it grows linearly from zero. ``options`` are those of ``TransformerBlock``.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        token_scale: float = 0.0,
+        with_positions: bool = False,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        epsilon: float = 1e-5,
+        **options: Any,
+    ):
+        super().__init__()
+        self.with_positions = with_positions
+        self.token = nn.Parameter(token_scale * torch.randn(width))
+        self.dropout = nn.Dropout(dropout)
+        rates = torch.linspace(0, drop_path, layers).tolist()
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, drop_path=rate, epsilon=epsilon, **options) for rate in rates
+        )
+        self.norm = nn.LayerNorm(width, epsilon)
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        x = torch.cat((self.token.to(x.dtype).expand(len(x), 1, -1), x), 1)
+        if self.with_positions:
+            x = x + positions(*x.shape[1:], like=x)
+        keep = None if keep is None else F.pad(keep, (1, 0), value=True)
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x, keep)
+        return self.norm(x)
 
 
 class TemporalCNN(nn.Module):

@@ -1,0 +1,14 @@
+"""MultiASL: seeing and hearing, seeing only, and seeing with a guess of the sound; tiny, for frames of 32 x 32."""
+
+from kdbench.backbones import FrameCNN, MultiASL, SpectrogramCNN
+
+_encoders = dict(
+    rgb=dict(type=FrameCNN, in_channels=3, width=64, grid=(2, 2), difference=True),
+    audio=dict(type=SpectrogramCNN, width=64),
+)
+_tiny = dict(type=MultiASL, encoders=_encoders, width=64, head_width=16)
+
+asl_av = dict(_tiny, cross_modal=True)
+asl_a = dict(_tiny, modalities=("audio",))
+asl_v = dict(_tiny, modalities=("rgb",))
+asl_vh = dict(_tiny, modalities=("rgb",), hallucinate="audio", cross_modal=True)
