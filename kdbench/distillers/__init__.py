@@ -42,16 +42,15 @@ from .simkd import SimKD, simkd_loss
 from .sp import SP, sp_loss
 from .sum import Sum
 from .tfkd import TfKD, tfkd_loss, virtual_teacher
-from .vicokd import ViCoKD
+from .vicokd import ViCoKD, person_scores, view_consistency
 from .vid import VID, vid_log_scale, vid_loss
-from .view_consistency import (
+from .view_divergence import (
     compared_views,
     generalised_divergence,
     jensen_shannon,
     pair_weights,
     pairwise_divergence,
     view_confidence,
-    view_consistency,
 )
 from .vpd import VPD, vpd_loss
 from .wsld import WSLD, wsld_loss, wsld_weights
@@ -149,6 +148,7 @@ __all__ = [
     "pair_weights",
     "pairwise_divergence",
     "partial_distance",
+    "person_scores",
     "pkt_loss",
     "rkd_angle_loss",
     "rkd_distance_loss",

@@ -27,14 +27,14 @@ class Distiller(nn.Module):
 
     @classmethod
     def needs_for(cls, config: dict[str, Any]) -> Needs:
-        """What an instance built from ``config`` reads. Only a composite (``Sum``) overrides this."""
+        """What an instance built from ``config`` reads. Overridden where the config decides on it."""
         return cls.needs
 
     @classmethod
     def complete(
         cls, config: dict[str, Any], student: Fields, teacher: Fields, data: DataSpec
     ) -> dict[str, Any]:
-        """``config`` with what ``infer`` settles filled in. Only a composite (``Sum``) overrides this."""
+        """``config`` with what ``infer`` settles filled in; overridden as ``needs_for`` is."""
         return {**cls.infer(student, teacher, data), **config}
 
     def borrow(self, **heads: Any) -> None:

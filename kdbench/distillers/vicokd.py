@@ -1,4 +1,9 @@
-"""View-aware Cross-modal Distillation for Multi-view Action Recognition (Nguyen et al., WACV 2026)."""
+"""View-aware Cross-modal Distillation for Multi-view Action Recognition (Nguyen et al., WACV 2026).
+
+The paper's (arXiv 2511.12870) equations could not be read. Certain are distillation of features and of logits, and a
+confidence-weighted Jensen-Shannon divergence between views which, by person masks, see the action together. Everything
+beyond that is our reconstruction; doubtful choices are arguments.
+"""
 
 import inspect
 from typing import Any
@@ -10,7 +15,16 @@ from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .fitnet import hint_loss
 from .kd import FORMS
-from .view_consistency import CONFIDENCES, DIVERGENCES, LEVELS, known, view_consistency
+from .view_divergence import (
+    CONFIDENCES,
+    DIVERGENCES,
+    LEVELS,
+    compared_views,
+    generalised_divergence,
+    known,
+    pairwise_divergence,
+    view_confidence,
+)
 
 LOGITS = {"sequence": "logits", "frame": "frame_logits"}
 VIEW_LOGITS = {"frame": "view_frame_logits", "sequence": "view_frame_logits", "view": "view_logits"}
@@ -23,6 +37,45 @@ _CHOICES = {
     "view_form": tuple(FORMS),
     "persons": ("visible", "mask"),
 }
+
+
+def view_consistency(
+    logits: Tensor,
+    seen: Tensor | None,
+    confidence: str = "max",
+    scores: Tensor | None = None,
+    divergence: str = "pairwise",
+    level: str = "frame",
+    form: str = "softmax",
+    epsilon: float = 1e-8,
+) -> Tensor:
+    """``sum m_i m_j c_i c_j JSD(q_i, q_j) / (sum m_i m_j c_i c_j + epsilon)`` over clips, frames and pairs of views.
+
+    ``logits`` are ``(B, V, T, K)``; ``seen`` ``(B, V, T)`` is positive where a view sees a person (m = 1), None for
+    everywhere. The result is in [0, ln 2] for pairs, [0, ln V] else, and exactly 0 with zero gradients where no two
+    views see somebody at once. What a view predicts where it sees nobody is not looked at, be it finite or not.
+
+    - ``confidence`` c, without gradient: ``"max"`` probability, ``"entropy"`` (``1 - H / ln K``), ``"detector"``
+      (``scores`` ``(B, V, T)`` in [0, 1]) or ``"none"`` (1).
+    - ``divergence``: ``"pairwise"``, or ``"generalised"``, of all views at once with shares ``c_n / sum c``. A frame
+      weighs what its pairs weigh together, so that for two equally sure views both forms agree.
+    - ``level``: ``"frame"``; ``"sequence"``, each view's mean probability over the frames in which it sees somebody,
+      in pairs that do so at once in some frame; ``"view"``, logits ``(B, V, K)`` in such pairs.
+    - ``form``: ``"softmax"`` over classes, or ``"bernoulli"``, where each class is a question of its own.
+
+    >>> import torch
+    >>> logits = torch.tensor([[[[0.0, 1.0]], [[1.0, 0.0]], [[9.0, 0.0]]]])
+    >>> view_consistency(logits, seen=torch.tensor([[[1], [1], [0]]]))
+    tensor(0.1109)
+    >>> view_consistency(logits, seen=torch.tensor([[[1], [0], [0]]]))
+    tensor(0.)
+    """
+    known("divergence", divergence, DIVERGENCES)
+    views = compared_views(logits, seen, scores, level, form)
+    compare = pairwise_divergence if divergence == "pairwise" else generalised_divergence
+    each, weight = compare(views, view_confidence(views, confidence))
+    weight = weight.expand_as(each)
+    return (weight * each).sum() / (weight.sum() + epsilon)
 
 
 def person_scores(persons: Tensor) -> Tensor:
@@ -114,9 +167,8 @@ class ViCoKD(Distiller):
 
     Limits: student and teacher have the same views and frames where they are compared.
 
-    Deviations: unknown, as the paper's equations could not be read. Certain are the two levels of distillation, the
-    person masks and the confidence-weighted Jensen-Shannon divergence; formulas, weights, ``tau`` and ``threshold``
-    are our reconstruction.
+    Deviations: unknown, as the equations could not be read; formulas, weights, ``tau`` and ``threshold`` are our
+    reconstruction.
     """
 
     needs = Needs(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kdbench.distillers import jensen_shannon, view_consistency
-from kdbench.distillers.view_consistency import CONFIDENCES, DIVERGENCES, LEVELS
+from kdbench.distillers.view_divergence import CONFIDENCES, DIVERGENCES, LEVELS
 
 FORMS = ("softmax", "bernoulli")
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(2, 4))

@@ -1,8 +1,6 @@
-"""Divergence between what several views of a clip predict, where they see a person.
+"""What several views of a clip predict where they see a person, compared: the parts of ``view_consistency``.
 
-View-aware consistency of ViCoKD (Nguyen et al., WACV 2026, arXiv 2511.12870). Its equations could not be read: what
-is certain is that a confidence-weighted Jensen-Shannon divergence aligns views which, by person masks, see the action
-together. Everything beyond that is our reconstruction; doubtful choices are arguments.
+Distributions, masks, confidence and divergences; all but the outline is our reconstruction (see ``vicokd``).
 """
 
 import math
@@ -134,43 +132,3 @@ def generalised_divergence(views: Views, confidence: Tensor) -> tuple[Tensor, Te
     share = share / share.sum(0).clamp(min=torch.finfo(share.dtype).tiny)
     weight = pair_weights(views, confidence).sum(0)
     return jensen_shannon(views.log_q, share.expand_as(views.log_q[..., 0])), weight
-
-
-def view_consistency(
-    logits: Tensor,
-    seen: Tensor | None,
-    confidence: str = "max",
-    scores: Tensor | None = None,
-    divergence: str = "pairwise",
-    level: str = "frame",
-    form: str = "softmax",
-    epsilon: float = 1e-8,
-) -> Tensor:
-    """``sum m_i m_j c_i c_j JSD(q_i, q_j) / (sum m_i m_j c_i c_j + epsilon)`` over clips, frames and pairs of views.
-
-    ``logits`` are ``(B, V, T, K)``; ``seen`` ``(B, V, T)`` is positive where a view sees a person (m = 1), None for
-    everywhere. The result is in [0, ln 2] for pairs, [0, ln V] else, and exactly 0 with zero gradients where no two
-    views see somebody at once. What a view predicts where it sees nobody is not looked at, be it finite or not.
-
-    - ``confidence`` c, without gradient: ``"max"`` probability, ``"entropy"`` (``1 - H / ln K``), ``"detector"``
-      (``scores`` ``(B, V, T)`` in [0, 1]) or ``"none"`` (1).
-    - ``divergence``: ``"pairwise"``, or ``"generalised"``, of all views at once with shares ``c_n / sum c``. A frame
-      weighs what its pairs weigh together, so that for two equally sure views both forms agree.
-    - ``level``: ``"frame"``; ``"sequence"``, each view's mean probability over the frames in which it sees somebody,
-      in pairs that do so at once in some frame; ``"view"``, logits ``(B, V, K)`` in such pairs.
-    - ``form``: ``"softmax"`` over classes, or ``"bernoulli"``, where each class is a question of its own.
-
-    All of this is our reconstruction (see the module).
-
-    >>> logits = torch.tensor([[[[0.0, 1.0]], [[1.0, 0.0]], [[9.0, 0.0]]]])
-    >>> view_consistency(logits, seen=torch.tensor([[[1], [1], [0]]]))
-    tensor(0.1109)
-    >>> view_consistency(logits, seen=torch.tensor([[[1], [0], [0]]]))
-    tensor(0.)
-    """
-    known("divergence", divergence, DIVERGENCES)
-    views = compared_views(logits, seen, scores, level, form)
-    compare = pairwise_divergence if divergence == "pairwise" else generalised_divergence
-    each, weight = compare(views, view_confidence(views, confidence))
-    weight = weight.expand_as(each)
-    return (weight * each).sum() / (weight.sum() + epsilon)
