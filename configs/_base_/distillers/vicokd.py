@@ -16,6 +16,5 @@ vicokd_generalised = dict(type=ViCoKD, divergence="generalised")
 vicokd_sequence = dict(type=ViCoKD, level="sequence")
 vicokd_bernoulli = dict(type=ViCoKD, view_form="bernoulli")
 vicokd_frame_logits = dict(type=ViCoKD, logit_level="frame")
-vicokd_adapter = dict(
-    type=ViCoKD, feature_tap="hallucinated", teacher_tap="audio_features"
-)  # a student that guesses
+# For a student that guesses the teacher's sound.
+vicokd_adapter = dict(type=ViCoKD, feature_tap="hallucinated", teacher_tap="audio_features")
