@@ -75,6 +75,7 @@ class MultiASL(Sensing):
         sensed = self.sense(inputs)
         views, keep = sensed.features.shape[1], sensed.keep
         tokens = self.body(sensed.features.flatten(0, 1), sensed.rows).unflatten(0, (-1, views))
+        self.show_stages(sensed.features, tokens[:, :, 1:])
         there = None if keep is None else keep.any(-1)
         token_logits = self.tokens(tokens[:, :, 0], there)[:, -1]
         pair = torch.cat((sensed.features, tokens[:, :, 1:]), -1)

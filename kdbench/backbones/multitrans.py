@@ -61,6 +61,7 @@ class MultiTrans(Sensing):
         for block in self.blocks:
             x = block(x, keep)
         x = self.norm(x).unflatten(1, (views, frames))
+        self.show_stages(sensed.features, x)
         fused = fuse_views(x, self.fusion, sensed.keep)
         self.pool(fused)
         logits = self.head(x, sensed.keep)  # (B, V + 1, T, K)

@@ -130,6 +130,7 @@ class MultiTSF(Sensing):
         if self.fusion == "concat":
             check_views(views, self.num_views)
         frames = self.body(sensed.features.flatten(0, 1), sensed.rows)[:, 1:].unflatten(0, (-1, views))
+        self.show_stages(sensed.features, frames)
         each = self.frame_head(frames, sensed.keep)  # (B, V + 1, T, K)
         mixed = self.interact(frames, sensed.keep)
         fused = fuse_views(mixed, self.fusion, sensed.keep)

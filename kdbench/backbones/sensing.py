@@ -88,7 +88,8 @@ class Sensing(nn.Module):
 
     Outputs of every family: ``features`` ``(B, V, T, D)`` (all modalities side by side), ``<modality>_features``
     ``(B, V, T, width)`` of each encoder and, with an adapter, ``hallucinated`` ``(B, V, T, width)``, to be compared
-    with a teacher's. Taps: ``cross_attention`` ``[(B * V, heads, T, T')]``, and those of the encoders.
+    with a teacher's. Taps: ``stages`` ``[(B * V, D, T)]``, before and after the network over time;
+    ``cross_attention`` ``[(B * V, heads, T, T')]``, and those of the encoders.
     """
 
     taps: dict[str, Any]
@@ -119,7 +120,10 @@ class Sensing(nn.Module):
         self.adapter = Adapter(width) if hallucinate else None
         crossing = self.modalities if cross_modal else ()
         self.cross = nn.ModuleDict({name: CrossModal(width, cross_heads) for name in crossing})
-        self.taps = {"cross_attention": [f"cross.{name}.softmax" for name in crossing]} if crossing else {}
+        self.stages = nn.ModuleList(nn.Identity() for _ in range(2))  # places to tap
+        self.taps = {"stages": ["stages.0", "stages.1"]}
+        if crossing:
+            self.taps["cross_attention"] = [f"cross.{name}.softmax" for name in crossing]
         for name, encoder in self.encoders.items():
             self.taps.update(prefixed(f"encoders.{name}", getattr(encoder, "taps", {})))
 
@@ -141,6 +145,11 @@ class Sensing(nn.Module):
             for name, stream in streams.items()
         }
         return Sensed(joined.unflatten(0, (-1, views)), keep, named)
+
+    def show_stages(self, *frames: Tensor) -> None:
+        """Let the tap ``stages`` see frames ``(B, V, T, D)``, before and after the network over time."""
+        for stage, x in zip(self.stages, frames, strict=True):
+            stage(x.flatten(0, 1).transpose(1, 2))
 
     def _encoded(self, name: str, value: Tensor) -> Tensor:
         """Features of a modality with the views folded into the batch, ``(B * V, T, width)``."""

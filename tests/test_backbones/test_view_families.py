@@ -231,6 +231,16 @@ def test_cross_attention_reads_the_other_modality(family: type[Sensing]) -> None
 
 
 @families
+def test_stages_are_the_frames_of_each_view_channels_first(family: type[Sensing]) -> None:
+    model = network(family)
+    with Taps(model, model.taps).reading() as out:
+        output = model(*clips())
+    assert [tuple(stage.shape) for stage in out.stages] == [(2 * VIEWS, 32, FRAMES)] * 2
+    torch.testing.assert_close(out.stages[0].transpose(1, 2).unflatten(0, (2, -1)), output["features"])
+    assert not torch.allclose(*out.stages)
+
+
+@families
 def test_encoders_of_papers_fit_in(family: type[Sensing]) -> None:
     vit = {"type": "FrameViT", "image_size": 32, "patch": 16, "width": 24, "layers": 2, "heads": 2}
     mlp = {"type": "SpectrogramMLP", "hops": 8, "bins": 32, "width": 16, "widths": (12,)}
