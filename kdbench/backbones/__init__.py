@@ -2,6 +2,7 @@
 
 from .audio import AudioCNN, SpectrogramCNN
 from .blocks import ENCODERS
+from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
 from .inertial import InertialCNN, InertialTransformer
 from .multimodal import LateFusion, Peers, TokenFusion
 from .multiview import MultiView
@@ -10,16 +11,23 @@ from .video import FrameCNN, VideoCNN
 
 __all__ = [
     "ENCODERS",
+    "VGG",
     "AudioCNN",
     "CompactSTGCN",
     "FrameCNN",
     "InertialCNN",
     "InertialTransformer",
     "LateFusion",
+    "MobileNetV1",
+    "MobileNetV2",
     "MultiView",
     "Peers",
+    "ResNet",
+    "ShuffleNetV1",
+    "ShuffleNetV2",
     "SkeletonCNN",
     "SpectrogramCNN",
     "TokenFusion",
     "VideoCNN",
+    "WideResNet",
 ]
