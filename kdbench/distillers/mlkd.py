@@ -114,9 +114,8 @@ class MLKD(Distiller):
     ``taus`` are the temperatures. With ``strong=True`` it learns from two views, as published: student and teacher
     must give ``logits_strong``, the logits of a stronger augmentation; without it from ``logits`` alone.
     ``label_weight`` is that of the strong view's cross-entropy with the labels, ``loss_mlkd_labels``; the other view's
-    is the task's loss.
-    ``standardise`` is LSKD's. By default this is the plain sum of all terms; ``upstream=True`` is what the released
-    trainer does (``mlkd_upstream_parts``), on which the published numbers rest.
+    is the task's loss. ``standardise`` is LSKD's. ``upstream=True`` is what the released trainer does
+    (``mlkd_upstream_parts``).
 
     Published: weight 0.9 (LSKD's copy: 9), 0.1 for the labels of each view; ``label_weight`` is their quotient, 1/9.
 
@@ -124,6 +123,9 @@ class MLKD(Distiller):
     settles it. The Bernoulli form (ours) has none of ``upstream``.
 
     Limits: ``strong=True`` needs data with a strong view of each clip (``<modality>_strong``).
+
+    Deviations: by default this is the plain sum of all terms, over one view; the published numbers rest on
+    ``strong=True`` and ``upstream=True``, whose masks only scale.
     """
 
     def __init__(
