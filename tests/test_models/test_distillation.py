@@ -414,3 +414,9 @@ def test_a_network_that_fails_on_the_data_s_shapes_is_refused_by_name() -> None:
     )
     assert problem.endswith("; take a network for such clips")
     assert isinstance(error.value.__cause__.__cause__, RuntimeError)
+
+
+def test_the_weights_of_a_sum_are_no_file():
+    methods = [dict(type="KD"), dict(type="KD", tau=1.0)]
+    net = distilling(distiller=dict(type="Sum", methods=methods, weights=[1.0, 3.0]))
+    assert net.distiller.weights == (1.0, 3.0)
