@@ -28,9 +28,12 @@ class ImageClassifier(nn.Module):
         """The map ``(B, D, h, w)`` before pooling."""
         raise NotImplementedError
 
+    def embed(self, image: Tensor) -> Tensor:
+        """The embedding ``(B, D)`` before the classifier."""
+        return self.features(image.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+
     def forward(self, image: Tensor) -> Tensor:
-        image = image.contiguous(memory_format=torch.channels_last)
-        return self.fc(self.features(image).mean((2, 3)))
+        return self.fc(self.embed(image))
 
 
 def conv_norm(
