@@ -17,6 +17,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-only -s --benchmark-json=benchmarks.json
+	$(BIN)/python benchmarks/losses.py
 
 # torch first and from constraints.txt: nothing later can then pull a CUDA build.
 $(READY): setup.py constraints.txt

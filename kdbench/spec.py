@@ -17,6 +17,7 @@ from .registry import near
 
 SINGLE_LABEL = "single-label"
 MULTI_LABEL = "multi-label"
+STRONG = "_strong"  # behind a modality's name: the same clip, augmented more; behind "logits": what it gives
 IGNORED = -100  # the target of a clip whose label may not be used (torch's default ``ignore_index``)
 
 
@@ -64,7 +65,8 @@ class DataSpec:
     ``inputs`` maps a modality to its shape, ``fields`` every other named tensor of a batch to its shape.
     ``task`` is ``"single-label"`` (``target`` is a class index, -100 where unlabelled) or ``"multi-label"``
     (``target`` is a row of zeros and ones, -1 where unlabelled). ``num_train`` is the number of training samples,
-    that is, one more than the largest ``index``.
+    that is, one more than the largest ``index``. An input ``<modality>_strong`` is a second, stronger augmentation of
+    the same clip; only training samples have it.
     """
 
     name: str

@@ -89,6 +89,15 @@ def test_a_page_shows_formula_needs_arguments_parts_and_proof(written: Path) -> 
     assert "Golden entries: `fitnets` (2). Oracles: `tests/test_distillers/test_fitnet.py`." in page
 
 
+def test_every_method_with_a_paper_says_what_was_published_and_what_deviates(written: Path) -> None:
+    pages = {path.name: path.read_text(encoding="utf-8") for path in sorted(written.glob("*.md"))}
+    methods = {n: text for n, text in pages.items() if re.search(r" \(.+ et al\., .+\d{4}\)\.$", text, re.M)}
+    assert len(methods) >= 36
+    sections = ("Formula", "Reads", "Arguments", "Published", "Deviations", "Use", "Proof")
+    missing = [(n, s) for n, text in methods.items() for s in sections if f"\n## {s}\n" not in text]
+    assert not missing
+
+
 def test_golden_entries_and_costs_are_read_not_typed(written: Path, tmp_path: Path) -> None:
     costs = {"machine": "M", "date": "D", "threads": 1, "shapes": "S"}
     methods = {"CWD": {"time": 1.234, "memory": 0.5, "parameters": 12345}}

@@ -19,6 +19,8 @@ import command
 ROOT = Path(__file__).resolve().parent.parent
 STALE = 1
 NONE = "–"
+NEEDS = ("student", "teacher", "heads", "batch", "tasks")
+OF_ITS_METHODS = "its methods'"  # what a composite, which has no paper, reads
 ORACLES = ROOT / "tests/test_distillers"
 EXAMPLE = "configs/kd/utd_skeleton_cnn_depth_cnn.py"  # a row to swap a method into that has none of its own
 PAPER = re.compile(r"^(?P<title>.+) \((?P<authors>.+), (?P<venue>[^,]+) (?P<year>\d{4})\)\.$")
@@ -167,13 +169,20 @@ def cells(name: str, kind: type, cost: Mapping[str, float], golden: Mapping[str,
         f"[{name}]({name.lower()}.md)",
         f"{paper['authors']}, {paper['venue']}" if paper else NONE,
         paper["year"] if paper else NONE,
-        *(listed(getattr(needs, of)) for of in ("student", "teacher", "heads", "batch")),
-        listed(needs.tasks),
+        *(listed(getattr(needs, of)) if paper else OF_ITS_METHODS for of in NEEDS),
         f"{cost['parameters']:,}" if "parameters" in cost else NONE,
-        f"{cost['time']:.3g}" if "time" in cost else NONE,
-        f"{cost['memory']:.3g}" if "memory" in cost else NONE,
+        *(multiple(cost[what]) if what in cost else NONE for what in ("time", "memory")),
         f"yes, {count}" if (count := sum(golden.get(kind.__module__, {}).values())) else "no",
     ]
+
+
+def multiple(number: float) -> str:
+    """A number with three digits, and all of those before the point.
+
+    >>> multiple(0.94721), multiple(1635.4)
+    ('0.947', '1,635')
+    """
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def paper_of(kind: type) -> Mapping[str, str] | None:
@@ -265,6 +274,8 @@ def reads(kind: type) -> str:
     """The table of what a method reads."""
     from kdbench.distillers import Distiller
 
+    if paper_of(kind) is None:
+        return "What its methods read."
     needs = kind.needs
     lines = [
         ["taps of the student", listed(needs.student)],

@@ -2,6 +2,7 @@
 
 from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
+from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialTransformer
 from .multiasl import MultiASL
@@ -15,6 +16,7 @@ from .video import FrameCNN, VideoCNN
 
 __all__ = [
     "ENCODERS",
+    "VGG",
     "AudioCNN",
     "CompactSTGCN",
     "FrameCNN",
@@ -23,15 +25,21 @@ __all__ = [
     "InertialCNN",
     "InertialTransformer",
     "LateFusion",
+    "MobileNetV1",
+    "MobileNetV2",
     "MultiASL",
     "MultiTSF",
     "MultiTrans",
     "MultiView",
     "Peers",
+    "ResNet",
     "Sensing",
+    "ShuffleNetV1",
+    "ShuffleNetV2",
     "SkeletonCNN",
     "SpectrogramCNN",
     "SpectrogramMLP",
     "TokenFusion",
     "VideoCNN",
+    "WideResNet",
 ]

@@ -203,7 +203,7 @@ class TokenTransformer(nn.Module):
         self.with_positions = with_positions
         self.token = nn.Parameter(token_scale * torch.randn(width))
         self.dropout = nn.Dropout(dropout)
-        rates = torch.linspace(0, drop_path, layers).tolist()
+        rates = [drop_path * i / max(layers - 1, 1) for i in range(layers)]
         self.blocks = nn.ModuleList(
             TransformerBlock(width, drop_path=rate, epsilon=epsilon, **options) for rate in rates
         )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..registry import BACKBONES, build, near
 from ..weights import RANDOM, load_weights
-from .blocks import Classifier, TransformerBlock, positions, prefixed
+from .blocks import TransformerBlock, positions, prefixed
 
 MEANS = ("probabilities", "logits", "sigmoid")
 
@@ -57,7 +57,7 @@ class Members(nn.ModuleList):
 class LateFusion(nn.Module):
     """Whole networks that decide together; the logits are the log of their mean probability.
 
-    ``members`` are configs of single-clip networks, each with its own modalities and, if it was trained
+    ``members`` are configs of networks with ``embed`` and ``fc``, each with its own modalities and, if it was trained
     before, its own ``weights`` file (and ``prefix`` of the keys in it); ``load_own_weights`` reads those
     files. ``fusion`` is as in ``mean_logits``. Taps: ``embedding`` (all members' side by side),
     ``member_logits`` and ``member_embeddings`` (lists) and, for methods that read maps, those of the member
@@ -77,7 +77,7 @@ class LateFusion(nn.Module):
         members = [dict(member) for member in members]
         self.files = [(member.pop("weights", None), member.pop("prefix", "")) for member in members]
         self.members = Members(members, num_classes)
-        strange = [type(member).__name__ for member in self.members if not isinstance(member, Classifier)]
+        strange = [type(member).__name__ for member in self.members if not hasattr(member, "embed")]
         if strange:
             raise ValueError(f"LateFusion joins single-clip networks; {', '.join(strange)} is none")
         self.fusion, self.reads = fusion, self.members.reads

@@ -21,7 +21,9 @@ def attention_map(stage: Tensor, p: float = 2) -> Tensor:
     tensor([[0.8944, 0.4472]])
     """
     powers = stage if p == 1 else stage.pow(p)
-    return F.normalize(powers.sum(1).flatten(1), dim=1)  # the mean has the same direction and one pass more
+    # The sum has the mean's direction and is one pass less; of a single channel there is nothing to add up.
+    energy = powers.sum(1) if stage.shape[1] > 1 else powers.squeeze(1)
+    return F.normalize(energy.flatten(1), dim=1)
 
 
 def at_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], p: float = 2) -> Tensor:

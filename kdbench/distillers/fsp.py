@@ -30,7 +30,7 @@ def flow_matrix(earlier: Tensor, later: Tensor) -> Tensor:
 
 
 def fsp_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-    """Mean squared difference of the flow matrices of neighbouring stages, summed over neighbours.
+    """``sum_l mean (G_S - G_T)^2`` of the flow matrices ``G`` (``flow_matrix``) of neighbouring stages.
 
     Stages ``(B, C, ...)`` of the two have the same widths in turn; their grids are their own.
 
@@ -44,15 +44,21 @@ def fsp_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
 @DISTILLERS.register_module()
 class FSP(Distiller):
-    """How one stage's channels go with the next one's ("flow of solution procedure"), weight 50 in the reference code.
+    """How one stage's channels go with the next one's ("flow of solution procedure").
 
-    The paper starts a network with it (30 epochs, this loss only) and then trains with labels only. That is two
-    rows: one with ``task_weight=0`` and this distiller, and one without a distiller that ``starts_from`` the first
-    (its student's ``weights``). In one row it works beside the task's loss.
+    The paper starts a network with it and then trains with labels only. That is two rows: one with
+    ``task_weight=0`` and this distiller, and one without a distiller that ``starts_from`` the first (its student's
+    ``weights``). In one row it works beside the task's loss.
 
-    ``pairs`` are ``(student stage, teacher stage)`` from shallow to deep, two at least; by default the deepest
-    with the deepest and so on upwards. The paper asks for equal widths; where they differ, a trained 1 x 1
-    convolution without bias brings the student's to the teacher's (not in the paper).
+    ``pairs`` are ``(student stage, teacher stage)`` from shallow to deep, two at least; by default the deepest with
+    the deepest and so on upwards.
+
+    Published: weight 50 in the reference code, without the task's loss for 30 epochs.
+
+    Limits: one stage has no flow; tap two or more of each network.
+
+    Deviations: the paper asks for equal widths; where they differ, a trained 1 x 1 convolution without bias brings
+    the student's to the teacher's.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

@@ -67,16 +67,23 @@ class Paraphraser(nn.Module):
 
 @DISTILLERS.register_module()
 class FT(Distiller):
-    """A paraphraser's code of a teacher's stage, which a translator of the student's must give; weight 200 published.
+    """A paraphraser's code of a teacher's stage, which a translator of the student's must give.
 
     ``rate`` is the factor's width over the teacher's, ``p1`` and ``p2`` the powers in ``ft_loss``; ``stage`` and
-    ``teacher_stage`` as in FitNet. The paper trains the paraphraser alone first (30 epochs, learning rate 0.01 in
-    the reference code). That is two rows, the second with ``starts_from`` the first:
+    ``teacher_stage`` as in FitNet. The paper trains the paraphraser alone first. That is two rows, the second with
+    ``starts_from`` the first:
 
     1. ``phase="paraphraser"`` with ``task_weight=0``: only ``loss_paraphraser``; the student learns nothing.
     2. ``phase="factor"`` with the ``weights`` of the first's distiller: it is fixed, and the student starts afresh.
 
-    The default ``phase="joint"`` needs one row only (a deviation): both losses at once, each training its own part.
+    The default ``phase="joint"`` needs one row only: both losses at once, each training its own part.
+
+    Published: weight 200, ``rate`` 0.5, ``p1`` 2, ``p2`` 1; the paraphraser for 30 epochs, at learning rate 0.01 in the
+    reference code.
+
+    Limits: stages that share one position only are refused; give ``stage`` and ``teacher_stage`` of others.
+
+    Deviations: ``phase="joint"`` is ours. Axes that the two stages do not share are averaged away.
     """
 
     needs = Needs(student=("stages",), teacher=("stages",))

@@ -9,7 +9,8 @@ from torch import Tensor
 from ..registry import DISTILLERS
 from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
-from .binary import known_form
+from .binary import binary_logits, binary_target, known_form
+from .dml import labels_loss
 from .kd import FORMS
 from .lskd import standardised
 from .precision import precise
@@ -110,13 +111,21 @@ def mlkd_upstream_parts(
 class MLKD(Distiller):
     """The teacher's probabilities of clips, between the clips of a batch, and between classes, at several temperatures.
 
-    ``taus`` are the temperatures. With ``strong=True`` it learns from two views, as published: student and teacher must
-    give ``logits_strong``, the logits of a stronger augmentation; without it from ``logits`` alone. ``standardise`` is
-    LSKD's. Published: weight 0.9 (LSKD's copy: 9) and 0.1 for the labels; the labels of the strong view are left out.
+    ``taus`` are the temperatures. With ``strong=True`` it learns from two views, as published: student and teacher
+    must give ``logits_strong``, the logits of a stronger augmentation; without it from ``logits`` alone.
+    ``label_weight`` is that of the strong view's cross-entropy with the labels, ``loss_mlkd_labels``; the other view's
+    is the task's loss. ``standardise`` is LSKD's. ``upstream=True`` is what the released trainer does
+    (``mlkd_upstream_parts``).
 
-    By default this is the plain sum of all terms. ``upstream=True`` is what the released trainer does
-    (``mlkd_upstream_parts``), on which the published numbers rest. ``form`` is ``"softmax"`` for one label a clip and
-    ``"bernoulli"`` for several; the data's task settles it. The Bernoulli form is ours.
+    Published: weight 0.9 (LSKD's copy: 9), 0.1 for the labels of each view; ``label_weight`` is their quotient, 1/9.
+
+    Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
+    settles it. The Bernoulli form (ours) has none of ``upstream``.
+
+    Limits: ``strong=True`` needs data with a strong view of each clip (``<modality>_strong``).
+
+    Deviations: by default this is the plain sum of all terms, over one view; the published numbers rest on
+    ``strong=True`` and ``upstream=True``, whose masks only scale.
     """
 
     def __init__(
@@ -125,21 +134,24 @@ class MLKD(Distiller):
         strong: bool = False,
         standardise: bool = False,
         upstream: bool = False,
+        label_weight: float = 0.0,
         form: str = "softmax",
     ):
         super().__init__()
+        if label_weight and not strong:
+            raise ValueError("MLKD with label_weight reads the strong view's labels; give strong=True")
         if upstream and not strong:
             raise ValueError("MLKD with upstream=True reads two views; give strong=True")
         if upstream and form == "bernoulli":
             raise ValueError("MLKD with upstream=True has no Bernoulli form; give upstream=False")
         self.taus, self.strong, self.standardise = tuple(taus), strong, standardise
-        self.upstream, self.form = upstream, known_form(form)
-        self.needs = self.needs_for({"strong": strong})
+        self.upstream, self.label_weight, self.form = upstream, label_weight, known_form(form)
+        self.needs = self.needs_for({"strong": strong, "label_weight": label_weight})
 
     @classmethod
     def needs_for(cls, config: dict[str, Any]) -> Needs:
         read = ("logits", "logits_strong") if config.get("strong") else ("logits",)
-        return Needs(student=read, teacher=read)
+        return Needs(student=read, teacher=read, batch=("target",) if config.get("label_weight") else ())
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
@@ -153,4 +165,12 @@ class MLKD(Distiller):
             parts = [mlkd_upstream_parts(*views, self.taus, self.standardise)]
         else:
             parts = [mlkd_parts(*view, self.taus, self.standardise, self.form) for view in views]
-        return {f"loss_mlkd_{name}": sum(part[name] for part in parts) for name in parts[0]}
+        losses = {f"loss_mlkd_{name}": sum(part[name] for part in parts) for name in parts[0]}
+        if self.label_weight:
+            losses["loss_mlkd_labels"] = self.label_weight * self._labels(student.logits_strong, batch.target)
+        return losses
+
+    def _labels(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self.form == "bernoulli":
+            logits, target = binary_logits(logits), binary_target(target)
+        return labels_loss(logits, target)

@@ -70,6 +70,8 @@ class TfKD(Distiller):
 
     Limits: clips without a label have no virtual teacher. The paper's second method, "Tf-KD self", is KD with the lone
     student as the teacher: a row of its own, no class. Label smoothing is an option of the task's loss.
+
+    Deviations: none.
     """
 
     needs = Needs(teacher=(), batch=("target",))

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs, missing, refusal
-from .role import MEMBERS, Role
+from ..spec import SINGLE_LABEL, STRONG, DataSpec, Fields, Needs, missing, refusal
+from .role import MEMBERS, STRONG_LOGITS, Role
 
 REHEARSAL_BATCH = 2
 
@@ -44,7 +44,7 @@ def probe(role: Role, data: DataSpec) -> Fields:
     role.model.eval()
     try:
         with torch.random.fork_rng(devices=[]):
-            return role(zeros({name: data.inputs[name] for name in role.reads}))
+            return role(zeros({name: data.inputs[name] for name in role.inputs_of(data.inputs)}))
     except Exception as error:
         shapes = ", ".join(f"{name} {tuple(data.inputs[name])}" for name in role.reads)
         raise ValueError(
@@ -79,11 +79,11 @@ def output_problems(
     role: Role, outputs: Fields, wanted: Mapping[str, tuple[str, ...]], data: DataSpec
 ) -> list[str]:
     """Taps that a reader wants and the model does not give, and a wrong number of classes."""
-    remedy = f"; take a network that has it, or name its place in the {role.name}'s taps"
     problems = [
-        p + remedy
+        f"{problem}; {_remedy(role, name)}"
         for reader, names in wanted.items()
-        for p in missing(reader, f"the {role.name}'s", names, outputs)
+        for name in names
+        for problem in missing(reader, f"the {role.name}'s", [name], outputs)
     ]
     classes = outputs.logits.shape[-1]
     if classes != data.num_classes:
@@ -91,6 +91,14 @@ def output_problems(
             f"the {role.name} has {classes} classes; {data.name} has {data.num_classes}; give it as many"
         )
     return problems
+
+
+def _remedy(role: Role, name: str) -> str:
+    """What would give the output ``name``."""
+    if name == STRONG_LOGITS:
+        inputs = " or ".join(f"'{modality}{STRONG}'" for modality in role.reads)
+        return f"take data with the input {inputs}, which a transform with into= makes"
+    return f"take a network that has it, or name its place in the {role.name}'s taps"
 
 
 def head_problems(reader: str, role: Role, name: str) -> list[str]:

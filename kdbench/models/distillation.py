@@ -60,9 +60,10 @@ class Distillation(BaseModel):
         if teacher:
             self._roles["teacher"] = Role("teacher", teacher, self.data)
             self.teacher = self._roles["teacher"].model.requires_grad_(False)
-        distiller = dict(distiller) if distiller else None
-        self._distiller_weights = distiller.pop("weights", None) if distiller else None
-        self.distiller = self._fitted(distiller)
+        distiller = dict(distiller or {})
+        is_file = isinstance(distiller.get("weights"), str)  # those of Sum are numbers
+        self._distiller_weights = distiller.pop("weights") if is_file else None
+        self.distiller = self._fitted(distiller or None)
         self._keep_teacher_out_of_checkpoints()
         self.train(self.training)
         self._lend_heads()

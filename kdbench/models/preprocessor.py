@@ -8,6 +8,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ..registry import MODELS
+from ..spec import STRONG
 
 
 @MODELS.register_module()
@@ -15,7 +16,7 @@ class Preprocessor(BaseDataPreprocessor):
     """Moves a batch to the device; bytes become [0, 1]; ``(x - mean) / std`` a modality.
 
     ``mean`` and ``std`` map a modality to a number or to one number a channel; ``channel_axis`` (default 2, counted
-    from the end) is where the channels of that modality are: ``(..., C, H, W)``.
+    from the end) is where the channels of that modality are: ``(..., C, H, W)``. A strong view is like its modality.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Preprocessor(BaseDataPreprocessor):
         return data
 
     def _standardised(self, name: str, value: Tensor) -> Tensor:
+        name = name.removesuffix(STRONG)
         value = value.float() / 255 if value.dtype == torch.uint8 else value.float()
         if hasattr(self, f"mean_{name}"):
             value = (value - getattr(self, f"mean_{name}")) / getattr(self, f"std_{name}")

@@ -7,9 +7,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..registry import BACKBONES, build, find
-from ..spec import DataSpec, Fields
+from ..spec import STRONG, DataSpec, Fields
 from ..taps import Taps
 
+STRONG_LOGITS = f"logits{STRONG}"
 MEMBERS = "_members"  # behind a role's name in ``Needs.heads``: the heads of its members
 
 
@@ -35,6 +36,7 @@ class Role:
         self.reads = tuple(reads if reads is not None else getattr(self.model, "reads", ()))
         self.places = dict(places if places is not None else getattr(self.model, "taps", {}))
         self.taps = Taps(self.model, self.places)
+        self.gives_strong = True  # until ``restrict`` knows that nobody reads it
 
     @property
     def head(self) -> nn.Linear | None:
@@ -65,13 +67,25 @@ class Role:
         """Tap only what is read: every hook costs time and keeps a tensor alive."""
         wanted = set(names)
         self.taps = Taps(self.model, {name: place for name, place in self.places.items() if name in wanted})
+        self.gives_strong = STRONG_LOGITS in wanted
 
     def __call__(self, inputs: Mapping[str, Tensor], tapped: bool = True) -> Fields:
         if not tapped:
             return self._fields(self.model(*(inputs[name] for name in self.reads)))
         with self.taps.reading() as out:
             result = self.model(*(inputs[name] for name in self.reads))
-        return Fields({**self._fields(result), **out})
+        return Fields({**self._fields(result), **out, **self._strong(inputs)})
+
+    def inputs_of(self, known: Mapping[str, Any]) -> list[str]:
+        """The names of ``known`` that this role can read: its modalities, and strong views of them."""
+        return [name for name in known if name.removesuffix(STRONG) in self.reads]
+
+    def _strong(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits of the strong view, by a second forward; a modality that has none is read as it is."""
+        if not self.gives_strong or not any(name + STRONG in inputs for name in self.reads):
+            return {}
+        clips = (inputs.get(name + STRONG, inputs[name]) for name in self.reads)
+        return {STRONG_LOGITS: self._fields(self.model(*clips))["logits"]}
 
     @staticmethod
     def _fields(result: Tensor | Mapping[str, Tensor]) -> Fields:

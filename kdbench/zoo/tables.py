@@ -173,24 +173,30 @@ def student_alone(entry: Measured, context: Sequence[Measured]) -> Measured | No
     Peers are compared with one of them alone: their row says which (``lone_student``).
     """
     wanted = ("Dataset", "Protocol", "Labels", "Primary")
-    student = entry.metadata.get("Lone Student") or entry.metadata["Student"]
     found = [
         other
         for other in context
         if other.method == BASELINE
-        and other.metadata["Student"] == student
+        and other.metadata["Student"] == _one_student(entry)
         and all(other.result[key] == entry.result[key] for key in wanted)
     ]
     return min(found, key=lambda other: (_budget(other) != _budget(entry), other.name), default=None)
 
 
+def _one_student(entry: Measured) -> str:
+    student: str = entry.metadata.get("Lone Student") or entry.metadata["Student"]
+    return student
+
+
 def relative_cost(entry: Measured, context: Sequence[Measured]) -> str:
     """CPU seconds a step beside those of KD with the same data, student and, where there is one, teacher."""
-    same = ("Data", "Student", "Training Samples")
+    same = ("Data", "Training Samples")
     peers = [
         other
         for other in context
-        if other.method == REFERENCE and all(other.metadata[key] == entry.metadata[key] for key in same)
+        if other.method == REFERENCE
+        and other.metadata["Student"] == _one_student(entry)
+        and all(other.metadata[key] == entry.metadata[key] for key in same)
     ]
     other = min(
         peers, key=lambda peer: (_teacher_part(peer) != _teacher_part(entry), peer.name), default=None

@@ -215,3 +215,14 @@ def test_frames_without_anybody_are_empty():
     view = front_view(to_points(metres, CAMERA), np.eye(3))
     assert not view[1].any()
     assert view[2].any()
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(AugmentInertial, (128, 6)), (AugmentSkeleton, (48, 20, 3))])
+def test_a_variant_may_go_into_another_input(kind, shape):
+    clip = random(0).standard_normal(shape, dtype=np.float32)
+    sample = {"inputs": {kind.modality: clip}, "target": 3}
+    found = kind(into=f"{kind.modality}_strong")(sample, random(1))
+    assert found["inputs"][kind.modality] is clip
+    alone = kind()(sample, random(1))["inputs"][kind.modality]
+    assert np.array_equal(found["inputs"][f"{kind.modality}_strong"], alone)
+    assert kind(into="other")({"inputs": {}}, random(1)) == {"inputs": {}}

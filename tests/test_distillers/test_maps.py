@@ -42,6 +42,7 @@ PAIRS = [
 def test_stages_of_any_rank_and_grid_meet(kind, student, teacher) -> None:
     for clips in (1, 3):
         from_student, from_teacher = fields(student, clips=clips), fields(teacher, clips=clips, seed=5)
+        torch.manual_seed(1)  # MGD's mask may hide every position of a short clip
         method = kind(**kind.infer(from_student, from_teacher, None))
         (loss,) = method(from_student, from_teacher, Fields()).values()
         loss.backward()

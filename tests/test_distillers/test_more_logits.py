@@ -272,6 +272,27 @@ def test_mlkd_upstream_says_what_it_cannot(options) -> None:
         MLKD(**options)
 
 
+@pytest.mark.parametrize("form", ["softmax", "bernoulli"])
+def test_mlkd_gives_the_strong_view_its_labels(form) -> None:
+    student, teacher, strong = logits(0, (4, 5), 3)
+    views = [Fields(logits=x, logits_strong=strong) for x in (student, teacher)]
+    target = torch.tensor([0, IGNORED, 2, 4])
+    if form == "bernoulli":
+        target = (torch.arange(5) == target[:, None]).double()
+        expected = F.binary_cross_entropy_with_logits(strong, target)
+    else:
+        expected = F.cross_entropy(strong, target, ignore_index=IGNORED)
+    with_labels = MLKD(strong=True, label_weight=0.25, form=form)
+    losses, plain = with_labels(*views, Fields(target=target)), MLKD(strong=True, form=form)(*views, Fields())
+    torch.testing.assert_close(losses.pop("loss_mlkd_labels"), 0.25 * expected)
+    torch.testing.assert_close(losses, plain)
+    assert (with_labels.needs.batch, MLKD(strong=True).needs.batch) == (("target",), ())
+    with pytest.raises(
+        ValueError, match=r"^MLKD with label_weight reads the strong view's labels; give strong=True$"
+    ):
+        MLKD(label_weight=0.25)
+
+
 # WSLD
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kdbench.models import Distillation
-from kdbench.spec import IncompatibleError, MissingWeightsError
+from kdbench.models import Distillation, Preprocessor
+from kdbench.models.role import Role
+from kdbench.spec import DataSpec, IncompatibleError, MissingWeightsError
 from kdbench.weights import load_weights, read_weights
 
 from .toys import DATA, ToyInertial, ToyMimic
@@ -192,6 +193,65 @@ def test_a_distiller_that_goes_on_from_an_earlier_row(tmp_path, monkeypatch) -> 
     assert distilling(distiller={"type": "ToyMimic", "weights": "random"}).distiller.bias == 0
 
 
+TWO_VIEWS = {**DATA, "inputs": {**DATA["inputs"], "inertial_strong": (16, 6), "skeleton_strong": (8, 5, 3)}}
+
+
+def two_views(**options) -> Distillation:
+    return distilling(**{"data": TWO_VIEWS, "distiller": {"type": "MLKD", "strong": True}, **options})
+
+
+def test_both_roles_read_the_strong_view_for_a_method_that_asks() -> None:
+    net, inputs = two_views().eval(), batch()["inputs"]
+    strong = {f"{name}_strong": 2 * value + 1 for name, value in inputs.items()}
+    found = net._roles["student"]({**inputs, **strong})
+    torch.testing.assert_close(found.logits, net.student(inputs["inertial"]))
+    torch.testing.assert_close(found.logits_strong, net.student(strong["inertial_strong"]))
+    lesson = net._lesson({**inputs, **strong})
+    torch.testing.assert_close(lesson.logits_strong, net.teacher(strong["skeleton_strong"])["logits"])
+    assert not lesson.logits_strong.requires_grad
+
+
+def test_the_strong_view_costs_nothing_where_nobody_reads_it() -> None:
+    calls = []
+    for net in (two_views(distiller={"type": "KD"}), two_views()):
+        forwards = []
+        for role in (net.student, net.teacher):
+            role.register_forward_pre_hook(lambda *_, seen=forwards: seen.append(1))
+        strong = {f"{name}_strong": value for name, value in batch()["inputs"].items()}
+        net(**{**batch(), "inputs": {**batch()["inputs"], **strong}}, mode="loss")
+        net.eval()(**batch(), mode="predict")  # test clips have no strong view
+        calls.append(len(forwards))
+    assert calls == [3, 5]
+
+
+def test_a_modality_without_a_strong_view_is_read_as_it_is() -> None:
+    data = {**DATA, "inputs": {**DATA["inputs"], "inertial_strong": (16, 6)}}
+    role = Role("student", {"type": "ToyBoth"}, DataSpec(**data))
+    inputs = {**batch()["inputs"], "inertial_strong": torch.ones(4, 16, 6)}
+    found = role(inputs)
+    torch.testing.assert_close(found.logits_strong, role.model(inputs["inertial_strong"], inputs["skeleton"]))
+
+
+def test_data_without_a_strong_view_are_refused_by_name() -> None:
+    with pytest.raises(IncompatibleError) as error:
+        two_views(data=DATA)
+    assert str(error.value).splitlines()[1:] == [
+        f"  - MLKD reads the {role}'s 'logits_strong'; there is: {there}; take data with the input "
+        f"'{modality}_strong', which a transform with into= makes"
+        for role, modality, there in (
+            ("student", "inertial", "logits, embedding, stages"),
+            ("teacher", "skeleton", "logits, frame_logits, embedding"),
+        )
+    ]
+
+
+def test_the_strong_view_is_standardised_like_its_modality() -> None:
+    step = Preprocessor(mean={"image": [10.0]}, std={"image": 2.0})
+    image = torch.full((1, 1, 2, 2), 100, dtype=torch.uint8)
+    inputs = step({"inputs": {"image": image, "image_strong": image}})["inputs"]
+    torch.testing.assert_close(inputs["image_strong"], inputs["image"])
+
+
 def test_a_missing_weight_file_says_how_to_make_it() -> None:
     weights = "work_dirs/baseline/toy_skeleton/seed3/student.safetensors"
     with pytest.raises(
@@ -354,3 +414,9 @@ def test_a_network_that_fails_on_the_data_s_shapes_is_refused_by_name() -> None:
     )
     assert problem.endswith("; take a network for such clips")
     assert isinstance(error.value.__cause__.__cause__, RuntimeError)
+
+
+def test_the_weights_of_a_sum_are_no_file():
+    methods = [dict(type="KD"), dict(type="KD", tau=1.0)]
+    net = distilling(distiller=dict(type="Sum", methods=methods, weights=[1.0, 3.0]))
+    assert net.distiller.weights == (1.0, 3.0)

@@ -49,6 +49,18 @@ class ToySkeleton(nn.Module):
         }
 
 
+@BACKBONES.register_module()
+class ToyBoth(nn.Module):
+    reads = ("inertial", "skeleton")
+
+    def __init__(self, num_classes: int):
+        super().__init__()
+        self.fc = nn.Linear(6 + 15, num_classes)
+
+    def forward(self, inertial: Tensor, skeleton: Tensor) -> Tensor:
+        return self.fc(torch.cat([inertial.mean(1), skeleton.flatten(2).mean(1)], 1))
+
+
 @DISTILLERS.register_module()
 class ToyMimic(Distiller):
     """Mean squared error of embeddings; predicts with an added bias."""

@@ -1,6 +1,6 @@
 """Networks that join modalities or streams; a row gives each member's ``weights`` if they were trained before."""
 
-from kdbench.backbones import InertialCNN, LateFusion, SkeletonCNN, TokenFusion
+from kdbench.backbones import InertialCNN, LateFusion, ResNet, SkeletonCNN, TokenFusion
 
 _joint = dict(type=SkeletonCNN, streams=("joint",))
 _bone = dict(type=SkeletonCNN, streams=("bone",))
@@ -12,6 +12,11 @@ _inertial = dict(type=InertialCNN)
 three_stream = dict(type=LateFusion, members=[_joint, _bone, _motion])  # 2.4 M parameters
 late_fusion = dict(type=LateFusion, members=[_skeleton, _inertial])  # 1.1 M
 four_nets = dict(type=LateFusion, members=[_joint, _bone, _motion, _inertial])  # 2.7 M
+
+# Two image networks, for methods with several teachers
+resnet20_resnet14 = dict(
+    type=LateFusion, members=[dict(type=ResNet, blocks=(3, 3, 3)), dict(type=ResNet, blocks=(2, 2, 2))]
+)  # 448 k with 10 classes
 
 # Token fusion: one transformer over the members' feature maps, trained together
 token_fusion = dict(type=TokenFusion, encoders=[_skeleton, _inertial])  # 1.4 M

@@ -1,7 +1,9 @@
 """Networks side by side that teach each other; the first is the one that is tested. Parameters are those of all."""
 
-from kdbench.backbones import InertialCNN, Peers
+from kdbench.backbones import InertialCNN, Peers, ResNet
 
 _inertial = dict(type=InertialCNN, width=48)
+_resnet8 = dict(type=ResNet, blocks=(1, 1, 1))
 
 inertial_cnn_peers = dict(type=Peers, networks=[_inertial, _inertial])  # 596 k parameters
+resnet8_peers = dict(type=Peers, networks=[_resnet8, _resnet8])  # 156 k with 10 classes

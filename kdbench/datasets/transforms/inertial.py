@@ -21,7 +21,7 @@ class AugmentInertial(ClipTransform):
 
     One rotation of up to ``angle`` radians about each axis turns both sensors, as when the strap sits askew.
     ``scale`` changes all channels together and ``channel_scale`` each of them, both relative; ``noise`` is a
-    standard deviation.
+    standard deviation. ``into`` names another input to put the variant into (see ``ClipTransform``).
     """
 
     modality = "inertial"
@@ -35,7 +35,9 @@ class AugmentInertial(ClipTransform):
         scale: float = 0.2,
         channel_scale: float = 0.1,
         noise: float = 0.03,
+        into: str | None = None,
     ):
+        self.into = into
         self.frames, self.min_crop, self.warp = frames, min_crop, warp
         self.angle, self.scale, self.channel_scale, self.noise = angle, scale, channel_scale, noise
 

@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from ...registry import TRANSFORMS
-from ..base import Sample
 from .base import ClipTransform
 
 LARGEST_TURN, LARGEST_SHEAR, LARGEST_MOVE = math.radians(30), 0.3, 150 / 331  # of AutoAugment, for 331 x 331
@@ -172,7 +171,7 @@ class RandAugment(ClipTransform):
                 "least 0, magnitude from 0 to max_magnitude, fill from 0 to 255"
             )
         self.num_ops, self.strength, self.fill = num_ops, magnitude / max_magnitude, fill
-        self.modality, self.into = modality, into or modality
+        self.modality, self.into = modality, into
 
     def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """``(3, H, W)`` bytes to the same shape."""
@@ -185,9 +184,3 @@ class RandAugment(ClipTransform):
                 matrix = PLACES[number - len(LEVELS)](strength, *clip.shape[1:])
                 clip = resampled(clip, matrix, self.fill)
         return clip
-
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        inputs = sample["inputs"]
-        if self.modality not in inputs:
-            return sample
-        return {**sample, "inputs": {**inputs, self.into: self.apply(inputs[self.modality], rng)}}

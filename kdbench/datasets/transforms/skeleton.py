@@ -31,7 +31,8 @@ class AugmentSkeleton(ClipTransform):
     """Random variants of a canonical skeleton clip: time, view, proportions, joint offsets, noise.
 
     Angles are in radians, ``offset`` and ``noise`` in torso lengths (standard deviations); ``offset`` is drawn once
-    for each joint and clip, ``noise`` for every number. ``scale`` is the largest relative change of each axis.
+    for each joint and clip, ``noise`` for every number. ``scale`` is the largest relative change of each axis. ``into``
+    names another input to put the variant into (see ``ClipTransform``).
     """
 
     modality = "skeleton"
@@ -46,7 +47,9 @@ class AugmentSkeleton(ClipTransform):
         scale: float = 0.15,
         offset: float = 0.02,
         noise: float = 0.005,
+        into: str | None = None,
     ):
+        self.into = into
         self.frames, self.min_crop, self.warp = frames, min_crop, warp
         self.yaw, self.tilt, self.scale, self.offset, self.noise = yaw, tilt, scale, offset, noise
 
