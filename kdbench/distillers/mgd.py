@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import DISTILLERS
@@ -30,7 +31,7 @@ def mgd_loss(generated: Tensor, teacher: Tensor) -> Tensor:
     tensor(12.)
     """
     generated, teacher = precise(generated, teacher)
-    return (generated - teacher).square().sum() / len(teacher)
+    return F.mse_loss(generated, teacher, reduction="sum") / len(teacher)
 
 
 def random_mask(stage: Tensor, ratio: float, over: str = "positions") -> Tensor:

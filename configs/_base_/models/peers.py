@@ -6,4 +6,4 @@ _inertial = dict(type=InertialCNN, width=48)
 _resnet8 = dict(type=ResNet, blocks=(1, 1, 1))
 
 inertial_cnn_peers = dict(type=Peers, networks=[_inertial, _inertial])  # 596 k parameters
-resnet8_peers = dict(type=Peers, networks=[_resnet8, _resnet8])  # 156 k with 10 classes
+resnet8_peers = dict(type=Peers, networks=[_resnet8, _resnet8])  # 156 k parameters with 10 classes
