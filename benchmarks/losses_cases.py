@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 READ_FRAMES = {"VPD"}  # sequences (C, T) in place of images (C, H, W)
 PEERS = 2
 TEACHERS = 3  # of one teacher that is made of several
+VIEWS, FRAMES = 2, 8  # of a clip of several cameras
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -97,7 +98,13 @@ class Case:
         self.shapes, kind, config = shapes, DISTILLERS.get(name), _settings_of(name)
         needs = kind.needs_for(config)
         full_student, full_teacher = (_outputs(shapes, seed, name in READ_FRAMES) for seed in (1, 2))
-        data = DataSpec("random", inputs={}, num_classes=shapes.classes, num_train=shapes.samples)
+        data = DataSpec(
+            "random",
+            inputs={},
+            num_classes=shapes.classes,
+            num_train=shapes.samples,
+            fields={"visible": (VIEWS, FRAMES)},
+        )
         config = kind.complete(config, full_student, full_teacher, data)
         self.distiller = build(DISTILLERS, config).train()
         self.heads = {role: _head(role, shapes) for role in needs.heads}
@@ -106,7 +113,11 @@ class Case:
             self.distiller.set_targets(torch.arange(shapes.samples) % shapes.classes)
         self.student = _read(name, "student", needs.student, full_student)
         self.teacher = _read(name, "teacher", needs.teacher, full_teacher)
-        whole = {"target": torch.arange(shapes.batch) % shapes.classes, "index": torch.arange(shapes.batch)}
+        whole = {
+            "target": torch.arange(shapes.batch) % shapes.classes,
+            "index": torch.arange(shapes.batch),
+            "visible": torch.ones(shapes.batch, VIEWS, FRAMES, dtype=torch.bool),
+        }
         self.batch = _read(name, "batch", needs.batch, Fields(whole))
 
     @property
@@ -147,6 +158,8 @@ def _outputs(shapes: Shapes, seed: int, frames: bool) -> Fields:
         stages=stages,
         preacts=[leaf(shapes.batch, *grid, seed=seed + 300 + i) for i, grid in enumerate(grids)],
         embedding=stages[-1].detach().flatten(2).mean(2).requires_grad_(),
+        view_frame_logits=leaf(shapes.batch, VIEWS, FRAMES, shapes.classes, seed=seed + 600),
+        features=leaf(shapes.batch, VIEWS, FRAMES, shapes.stages[-1][0], seed=seed + 700),
         member_logits=[leaf(shapes.batch, shapes.classes, seed=seed + 400 + i) for i in range(TEACHERS)],
         member_embeddings=[
             leaf(shapes.batch, shapes.stages[-1][0], seed=seed + 500 + i) for i in range(TEACHERS)
