@@ -86,7 +86,9 @@ def test_a_page_shows_formula_needs_arguments_parts_and_proof(written: Path) -> 
     assert "| `stage` | `-1` |" in page
     assert "| `student_shapes` | found from the models or the data |" in page
     assert re.search(r"\| `fitnet` \| `stage=-1` \| \S+ \| \S+ \|", page)
-    assert re.search(r"Golden entries: `fitnets` \(2\)\. Oracles: .*`tests/test_distillers/test_fitnet\.py`", page)
+    assert re.search(
+        r"Golden entries: `fitnets` \(2\)\. Oracles: .*`tests/test_distillers/test_fitnet\.py`", page
+    )
 
 
 def test_every_method_with_a_paper_says_what_was_published_and_what_deviates(written: Path) -> None:

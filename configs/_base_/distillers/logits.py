@@ -16,7 +16,12 @@ lskd_mlkd = dict(
 ctkd = dict(type=CTKD, theta=1.0, tau_min=1.0, tau_span=20.0, task_weight=0.1, distill_weight=0.9)
 mlkd = dict(type=MLKD, taus=(4.0, 3.0, 5.0, 2.0, 6.0), task_weight=0.1, distill_weight=0.9)
 mlkd_strong = dict(
-    type=MLKD, taus=(4.0, 3.0, 5.0, 2.0, 6.0), strong=True, label_weight=1 / 9, task_weight=0.1, distill_weight=0.9
+    type=MLKD,
+    taus=(4.0, 3.0, 5.0, 2.0, 6.0),
+    strong=True,
+    label_weight=1 / 9,
+    task_weight=0.1,
+    distill_weight=0.9,
 )
 mlkd_upstream = dict(
     type=MLKD,
