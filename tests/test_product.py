@@ -6,10 +6,10 @@ each kind as student and as teacher with each class of distiller, the slow one e
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from kdbench.models import Distillation
 from kdbench.models.checks import probe, rehearsal_batch, role_problems
 from kdbench.models.role import Role
 from kdbench.registry import BACKBONES, MODELS, build
-from kdbench.spec import DataSpec, Fields, IncompatibleError
+from kdbench.spec import STRONG, DataSpec, Fields, IncompatibleError, Needs
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 DISTILLERS = {name: part.config for name, part in sorted(parts(CONFIGS, "distillers").items())}
@@ -50,20 +50,25 @@ def settings(part: Any) -> dict[str, Any]:
 
 @cache
 def data_kinds() -> dict[str, DataSpec]:
-    """One data part for each sort of clips, task and fields."""
+    """One data part for each sort of clips, task and fields that some method reads."""
     found: dict[Any, tuple[str, DataSpec]] = {}
+    fields = {field for name in DISTILLERS for field in reads(name).batch}
     for path in sorted((CONFIGS / "_base_/datasets").glob("*.py")):
         spec = DataSpec(**load(path).data)
         ranks = tuple((name, len(shape)) for name, shape in spec.inputs.items())
-        found.setdefault((ranks, spec.task, tuple(spec.fields)), (path.stem, spec))
+        found.setdefault((ranks, spec.task, tuple(fields & {*spec.fields})), (path.stem, spec))
     return dict(found.values())
+
+
+def reads(distiller: str) -> Needs:
+    """What a part reads."""
+    return DISTILLERS[distiller]["type"].needs_for(DISTILLERS[distiller])
 
 
 @cache
 def taps_read() -> set[str]:
     """Every tap that some method reads."""
-    needs = [config["type"].needs_for(config) for config in DISTILLERS.values()]
-    return {tap for need in needs for tap in (*need.student, *need.teacher)}
+    return {tap for name in DISTILLERS for tap in (*reads(name).student, *reads(name).teacher)}
 
 
 @cache
@@ -93,33 +98,62 @@ def looks(data: str, network: str) -> Any:
     return tuple(taps), has_head
 
 
+def words(setting: Any) -> Iterator[str]:
+    """All names in a part, without its numbers."""
+    if isinstance(setting, dict):
+        setting = [*setting, *setting.values()]
+    if isinstance(setting, list | tuple):
+        for entry in setting:
+            yield from words(entry)
+    elif isinstance(setting, str | type):
+        yield str(setting)
+
+
+@cache
+def families() -> list[str]:
+    """The smallest part of those that differ by numbers only."""
+    found: dict[Any, str] = {}
+    for network in sorted(NETWORKS, key=weights):
+        found.setdefault(tuple(words(settings(NETWORKS[network]))), network)
+    return list(found.values())
+
+
+def weights(network: str) -> int:
+    """The number of parameters."""
+    with torch.device("meta"):
+        built = build(BACKBONES, settings(NETWORKS[network]), num_classes=2)
+    return sum(parameter.numel() for parameter in built.parameters())
+
+
 @cache
 def network_kinds(data: str) -> list[str]:
     """The smallest network for each look, of those that can read the data."""
     found: dict[Any, str] = {}
-    for network in sorted(NETWORKS, key=weights):
+    for network in families():
         found.setdefault(looks(data, network), network)
     return [network for look, network in found.items() if look != UNREADABLE]
 
 
-@cache
-def weights(network: str) -> int:
-    """The number of parameters."""
-    kind = build(BACKBONES, settings(NETWORKS[network]), num_classes=2)
-    return sum(parameter.numel() for parameter in kind.parameters())
-
-
 def distiller_kinds() -> list[str]:
-    """One part for each class."""
-    return list({config["type"]: name for name, config in reversed(DISTILLERS.items())}.values())
+    """One part for each class and what it reads."""
+    return list(
+        {(config["type"], reads(name)): name for name, config in reversed(DISTILLERS.items())}.values()
+    )
+
+
+def reading(data: str, distillers: Iterable[str]) -> list[str]:
+    """Those of the parts that such data are for: what two views add concerns the methods that read both."""
+    if not any(modality.endswith(STRONG) for modality in data_kinds()[data].inputs):
+        return list(distillers)
+    return [name for name in distillers if "logits_strong" in reads(name).student]
 
 
 def few() -> Iterator[Combination]:
-    """Each class of distiller; each kind of network once as student and once as teacher."""
+    """Each class of distiller; each kind of network once as student and once as teacher, the first beside itself."""
     for data in data_kinds():
         kinds = network_kinds(data)
-        pairs = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
-        for (student, teacher), distiller in product(pairs, distiller_kinds()):
+        pairs = {(kinds[0], kinds[0]): None, **{(kind, kinds[i - 1]): None for i, kind in enumerate(kinds)}}
+        for (student, teacher), distiller in product(pairs, reading(data, distiller_kinds())):
             yield Combination(data, student, teacher, distiller)
 
 
@@ -127,7 +161,7 @@ def whole() -> Iterator[Combination]:
     """Every part of a distiller on every pair of kinds."""
     for data in data_kinds():
         kinds = network_kinds(data)
-        for names in product(kinds, kinds, DISTILLERS):
+        for names in product(kinds, kinds, reading(data, DISTILLERS)):
             yield Combination(data, *names)
 
 
@@ -175,9 +209,9 @@ def train(model: Distillation) -> None:
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
-def check(combinations: Iterator[Combination], trained_every: int) -> tuple[int, int]:
-    """Build all; every so many that pass take a training step. Returns how many passed and were refused."""
-    passed, refused, problems = 0, 0, []
+def check(combinations: Iterator[Combination], trained_every: int) -> tuple[list[Combination], int]:
+    """Build all; every so many that pass take a training step. Returns those that pass and the number of refusals."""
+    passed, refused, problems = [], 0, []
     for names in combinations:
         try:
             model = built(names)
@@ -185,9 +219,9 @@ def check(combinations: Iterator[Combination], trained_every: int) -> tuple[int,
                 refused += 1
                 problems += [f"{names}: the message forgets {what}" for what in unclear(names, model)]
                 continue
-            if passed % trained_every == 0:
+            if len(passed) % trained_every == 0:
                 train(model)
-            passed += 1
+            passed.append(names)
         except Exception as error:  # whatever else it is, a user should never see it
             problems.append(f"{names}: {type(error).__name__}: {error}")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:40])
@@ -195,21 +229,21 @@ def check(combinations: Iterator[Combination], trained_every: int) -> tuple[int,
 
 
 def test_each_method_with_each_kind_of_network_trains_or_is_refused_by_name() -> None:
-    passed, refused = check(few(), trained_every=4)
-    assert passed > 100
+    passed, refused = check(few(), trained_every=8)
+    assert {names.distiller for names in passed} == set(distiller_kinds()), "a method that refuses everything"
     assert refused > 50
 
 
 @pytest.mark.slow
 def test_the_whole_product_of_parts_trains_or_is_refused_by_name() -> None:
     passed, refused = check(whole(), trained_every=10)
-    assert passed > 1000
+    assert {names.distiller for names in passed} == set(DISTILLERS)
     assert refused > 500
 
 
 @pytest.mark.parametrize("data", data_kinds())
 def test_a_network_that_cannot_read_the_data_is_refused_by_name(data: str) -> None:
-    strange = [network for network in NETWORKS if looks(data, network) == UNREADABLE]
+    strange = [network for network in families() if looks(data, network) == UNREADABLE]
     assert strange
     for network in strange:
         names = Combination(data, network, network_kinds(data)[0], "kd")
@@ -218,22 +252,11 @@ def test_a_network_that_cannot_read_the_data_is_refused_by_name(data: str) -> No
         assert not unclear(names, message), message
 
 
-def test_every_method_trains_somewhere() -> None:
-    """So that a method that refuses everything cannot pass."""
-    left = {config["type"].__name__ for config in DISTILLERS.values()}
-    for names in whole():
-        name = DISTILLERS[names.distiller]["type"].__name__
-        if name in left and not isinstance(built(names), str):
-            left.remove(name)
-    assert not left
-
-
 ROWS = ["configs/kd/utd_skeleton_cnn_inertial_cnn.py", "configs/kd/rooms_view_av_view_v.py"]
 
 
-@pytest.mark.parametrize("row", ROWS)
-@pytest.mark.parametrize("distiller", DISTILLERS)
-def test_a_part_swapped_into_a_row_by_name_runs_or_is_refused(row: str, distiller: str) -> None:
+@pytest.mark.parametrize(("distiller", "row"), list(zip(DISTILLERS, cycle(ROWS))))
+def test_a_part_swapped_into_a_row_by_name_runs_or_is_refused(distiller: str, row: str) -> None:
     model = compose(CONFIGS.parent / row, distiller=distiller).model
     method, student, teacher = (
         kind.__name__ for kind in (DISTILLERS[distiller]["type"], model.student.type, model.teacher.type)
