@@ -16,8 +16,7 @@ TWO_VIEWS = "configs/mlkd/cifar10_jpeg_strong_resnet20_resnet8.py"
 DISTILLERS = parts(ROOT / "configs", "distillers")
 # Methods that want more than one student, teacher or view of a clip.
 SWAPS = {"peers": ["--student", "resnet8_peers"], "member_logits": ["--teacher", "resnet20_resnet14"]}
-# The second of two rows wants the file of the first; VPD compares frame with frame.
-ELSEWHERE = {"ft_factor", "vpd"}
+SEVERAL_VIEWS = {"view_frame_logits", "features", "hallucinated"}
 HAS_PICTURES = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "cifar10").is_dir()
 
 
@@ -42,13 +41,21 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "student.safetensors"
 
 
-def arguments(name: str, teacher: Path) -> list[str]:
+def taps(name: str) -> set[str]:
+    """What a part reads of either network."""
     config = DISTILLERS[name].config
     needs = config["type"].needs_for(config)
-    taps = {*needs.student, *needs.teacher}
-    swaps = [word for tap, words in SWAPS.items() if tap in taps for word in words]
+    return {*needs.student, *needs.teacher}
+
+
+# The second of two rows wants the file of the first; VPD compares frame with frame.
+ELSEWHERE = {"ft_factor", "vpd", *(name for name in DISTILLERS if taps(name) & SEVERAL_VIEWS)}
+
+
+def arguments(name: str, teacher: Path) -> list[str]:
+    swaps = [word for tap, words in SWAPS.items() if tap in taps(name) for word in words]
     weights = [] if "--teacher" in swaps else ["--cfg-options", f"model.teacher.weights={teacher}"]
-    return [TWO_VIEWS if "logits_strong" in taps else PAIR, "--distiller", name, *swaps, *weights]
+    return [TWO_VIEWS if "logits_strong" in taps(name) else PAIR, "--distiller", name, *swaps, *weights]
 
 
 @pytest.mark.slow

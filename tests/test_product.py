@@ -153,8 +153,17 @@ def few() -> Iterator[Combination]:
     for data in data_kinds():
         kinds = network_kinds(data)
         pairs = {(kinds[0], kinds[0]): None, **{(kind, kinds[i - 1]): None for i, kind in enumerate(kinds)}}
-        for (student, teacher), distiller in product(pairs, reading(data, distiller_kinds())):
-            yield Combination(data, student, teacher, distiller)
+        for distiller in reading(data, distiller_kinds()):
+            for student, teacher in {**pairs, **dict.fromkeys(fitting(data, distiller))}:
+                yield Combination(data, student, teacher, distiller)
+
+
+def fitting(data: str, distiller: str) -> list[tuple[str, str]]:
+    """The first pair of networks that has all the taps which a method reads, if there is one."""
+    needs, there = reads(distiller), {kind: outputs(data, kind)[0] for kind in network_kinds(data)}
+    students = [kind for kind, fields in there.items() if {*needs.student} <= {*fields}]
+    teachers = [kind for kind, fields in there.items() if {*needs.teacher} <= {*fields}]
+    return list(zip(students, teachers, strict=False))[:1]
 
 
 def whole() -> Iterator[Combination]:
