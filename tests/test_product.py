@@ -1,8 +1,9 @@
 """Every part of a distiller with every pair of models and every kind of data: it trains, or is refused by name.
 
 Parts are read from ``configs/_base_``; no weight and no datum is. Networks whose outputs look alike (names, axes,
-number of stages, views in the batch, head) are one kind, which is tried by the smallest of them. The fast pass takes
-each kind as student and as teacher with each class of distiller, the slow one every pair of kinds with every part.
+number of stages, views in the batch, head) are one kind, which is tried by the smallest of them, and parts of a
+distiller that read the same are tried by the first. The slow pass takes the whole product of kinds, the fast one some
+pairs for each; all parts of distillers are put into a row by name.
 """
 
 import re
@@ -149,13 +150,17 @@ def reading(data: str, distillers: Iterable[str]) -> list[str]:
 
 
 def few() -> Iterator[Combination]:
-    """Each class of distiller; each kind of network once as student and once as teacher, the first beside itself."""
+    """Each class of distiller on the pair that suits it, on the first kind beside itself, and on every second pair.
+
+    The pairs have each kind of network once as student and once as teacher; two classes in a row share no such pair.
+    """
     for data in data_kinds():
         kinds = network_kinds(data)
-        pairs = {(kinds[0], kinds[0]): None, **{(kind, kinds[i - 1]): None for i, kind in enumerate(kinds)}}
-        for distiller in reading(data, distiller_kinds()):
-            for student, teacher in {**pairs, **dict.fromkeys(fitting(data, distiller))}:
-                yield Combination(data, student, teacher, distiller)
+        turns = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
+        for number, distiller in enumerate(reading(data, distiller_kinds())):
+            pairs = [(kinds[0], kinds[0]), *turns[number % 2 :: 2], *fitting(data, distiller)]
+            for pair in dict.fromkeys(pairs):
+                yield Combination(data, *pair, distiller)
 
 
 def fitting(data: str, distiller: str) -> list[tuple[str, str]]:
@@ -167,10 +172,10 @@ def fitting(data: str, distiller: str) -> list[tuple[str, str]]:
 
 
 def whole() -> Iterator[Combination]:
-    """Every part of a distiller on every pair of kinds."""
+    """Each class of distiller on every pair of kinds."""
     for data in data_kinds():
         kinds = network_kinds(data)
-        for names in product(kinds, kinds, reading(data, DISTILLERS)):
+        for names in product(kinds, kinds, reading(data, distiller_kinds())):
             yield Combination(data, *names)
 
 
@@ -246,7 +251,7 @@ def test_each_method_with_each_kind_of_network_trains_or_is_refused_by_name() ->
 @pytest.mark.slow
 def test_the_whole_product_of_parts_trains_or_is_refused_by_name() -> None:
     passed, refused = check(whole(), trained_every=10)
-    assert {names.distiller for names in passed} == set(DISTILLERS)
+    assert {names.distiller for names in passed} == set(distiller_kinds())
     assert refused > 500
 
 
