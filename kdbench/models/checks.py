@@ -130,11 +130,11 @@ def examined(role: Role, wanted: Mapping[str, tuple[str, ...]], data: DataSpec) 
 
 def rehearse(model: nn.Module, data: DataSpec) -> None:
     """Run the whole of ``loss`` and ``predict`` once on zeros, on a copy; an exception gains a note."""
+    twin = copy.deepcopy(model)
     for mode in ("loss", "predict"):
-        twin = copy.deepcopy(model).train(mode == "loss")
         try:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
-                twin(**rehearsal_batch(data), mode=mode)
+                twin.train(mode == "loss")(**rehearsal_batch(data), mode=mode)
         except Exception as error:
             note(error, f"while rehearsing '{mode}' on a batch of zeros shaped like {data.name}'s")
             raise
