@@ -9,8 +9,9 @@ here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").read_text(encoding="utf-8"))[1]
 
 REPORT = ["matplotlib>=3.8"]
-VIDEO = ["av", "torchcodec==0.13.0", "soundfile"]
-DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy"]
+VIDEO = ["av", "soundfile"]
+TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
+DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy", *VIDEO]
 
 setup(
     name="kdbench",
@@ -32,5 +33,10 @@ setup(
         "tensorboard>=2.15",
         "pyyaml",
     ],
-    extras_require={"report": REPORT, "video": VIDEO, "dev": [*DEV, *REPORT], "all": [*REPORT, *VIDEO]},
+    extras_require={
+        "report": REPORT,
+        "video": [*VIDEO, *TORCHCODEC],
+        "dev": [*DEV, *REPORT],
+        "all": [*REPORT, *VIDEO, *TORCHCODEC],
+    },
 )
