@@ -36,3 +36,12 @@ def _torchaudio_without_binary() -> types.ModuleType:
     stub._check_cuda_version = lambda: None  # type: ignore[attr-defined]
     stub.fail_if_no_align = lambda function: function  # type: ignore[attr-defined]
     return stub
+
+
+def load_av() -> Any:
+    """``av`` (PyAV), which brings its own FFmpeg; it is optional."""
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("videos need PyAV; pip install av") from error
+    return av
