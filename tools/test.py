@@ -20,6 +20,21 @@ def parse() -> argparse.Namespace:
         help="a training checkpoint or student.safetensors; default: that of the row's own work directory, "
         "or the weights that the row's student names",
     )
+    parser.add_argument(
+        "--each-view",
+        action="store_true",
+        help="also score each view's own decision, and the network without each view in turn",
+    )
+    for thing, kind in (("view", int), ("modality", str)):
+        parser.add_argument(
+            f"--drop-{thing}",
+            nargs="+",
+            type=kind,
+            action="append",
+            default=[],
+            metavar=thing.upper(),
+            help=f"also score the network without these ({thing}s); may be given several times",
+        )
     parser.add_argument("--dump", metavar="FILE.json", help="write metrics and each sample's scores")
     return parser.parse_args()
 
@@ -38,12 +53,16 @@ def test(arguments: argparse.Namespace) -> None:
         config.work_dir = str(Path(checkpoint).parent / "test")
     leave_out_idle_loops(config, validate=False)
     leave_out_training(config)
+    deprive(config, arguments)
     record(config)
     configure(config, arguments.launcher, deterministic=arguments.deterministic, threads=arguments.threads)
     config.load_from, config.resume = checkpoint, False
     metrics = measure(config, checkpoint)
     if metrics is not None:
-        print(f"{config.row.name} seed {config.row.seed}: {shown(metrics)}; {config.work_dir}/result.yml")
+        whole = {name: value for name, value in metrics.items() if "/" not in name}
+        print(f"{config.row.name} seed {config.row.seed}: {shown(whole)}; {config.work_dir}/result.yml")
+        if len(whole) < len(metrics):
+            print(parts_table(metrics))
         if arguments.dump:
             dump(Path(arguments.dump), config, metrics)
 
@@ -72,6 +91,64 @@ def leave_out_training(config: Any) -> None:
     config.labels = student_labels(config)
     for name in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
         config[name] = None
+
+
+def deprive(config: Any, arguments: argparse.Namespace) -> None:
+    """Have the views scored one by one, and the student without what is to be dropped, in the same pass."""
+    from kdbench.models.deprived import absence_name
+
+    single = [[view] for view in range(num_views(config))] if arguments.each_view else []
+    views = single + [chosen for chosen in arguments.drop_view if chosen not in single]
+    cases: list[dict] = [{"views": chosen} for chosen in views]
+    cases += [{"modalities": names} for names in arguments.drop_modality]
+    if not cases:
+        return
+    columns = [{"column": "without", "names": [absence_name(case) for case in cases]}]
+    columns += [{"column": "view"}] if arguments.each_view else []
+    config.model.update(type="kdbench.models.Deprived", without=cases, each_view=arguments.each_view)
+    config.test_evaluator = with_parts(config.test_evaluator, columns)
+
+
+def num_views(config: Any) -> int:
+    """How many cameras there are, by the shape (V, T, C, H, W) of what they see."""
+    shapes = config.model.data["inputs"]
+    found = [shape[0] for shape in shapes.values() if len(shape) == 5]
+    if not found:
+        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"--each-view is for clips of several cameras (V, T, C, H, W); there is: {listed}")
+    return int(found[0])
+
+
+def with_parts(evaluators: Any, columns: list[dict]) -> list[dict]:
+    """The evaluators, and those that read scores once more for each of several scores."""
+    from kdbench.evaluation import MeanAP, TopK
+    from kdbench.registry import METRICS, find
+
+    evaluators = list(evaluators) if isinstance(evaluators, list | tuple) else [evaluators]
+    of_scores = [one for one in evaluators if issubclass(find(METRICS, one["type"]), MeanAP | TopK)]
+    if not of_scores:
+        names = ", ".join(find(METRICS, one["type"]).__name__ for one in evaluators)
+        raise ValueError(f"the test_evaluator has no MeanAP or TopK to score parts with; there is: {names}")
+    parts = [
+        dict(type="kdbench.evaluation.EachOf", metric=one, **column)
+        for column in columns
+        for one in of_scores
+    ]
+    return evaluators + parts
+
+
+def parts_table(metrics: dict) -> str:
+    """The metrics of the whole and, a line each, of its parts."""
+    lines: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        part, _, metric = name.rpartition("/")
+        lines.setdefault(part or "whole", {})[metric] = value
+    header = [name for name in lines["whole"] if any(name in v for k, v in lines.items() if k != "whole")]
+    cells = [
+        [part, *(f"{values[name]:.1f}" if name in values else "" for name in header)]
+        for part, values in lines.items()
+    ]
+    return command.table(["", *header], cells)
 
 
 def measure(config: Any, checkpoint: str | None) -> dict | None:

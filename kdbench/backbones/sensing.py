@@ -111,6 +111,7 @@ class Sensing(nn.Module):
         streams = len(self.modalities) + (hallucinate is not None)
         if cross_modal and streams < 2:
             raise ValueError(f"cross_modal=True needs two modalities; there is: {self.modalities[0]}")
+        self.view_mask = view_mask
         self.reads = self.modalities + ((view_mask,) if view_mask else ())
         self.stream_width, self.features_width = width, streams * width
         self.encoders = nn.ModuleDict({name: build(ENCODERS, encoders[name]) for name in self.modalities})

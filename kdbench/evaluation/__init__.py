@@ -5,9 +5,11 @@ from .calibration import Calibration, binned_gap, brier_score, expected_calibrat
 from .cost import Latency, gflops, gmacs, latency, parameters
 from .fidelity import Fidelity, agreement, decision_agreement, decision_kl_fidelity, kl_fidelity
 from .mean_ap import MeanAP, average_precision, average_precision_authors, mean_average_precision
+from .views import EachOf
 
 __all__ = [
     "Calibration",
+    "EachOf",
     "Fidelity",
     "Latency",
     "MeanAP",

@@ -51,15 +51,36 @@ def decision_kl_fidelity(student: Tensor, teacher: Tensor) -> Tensor:
 class Fidelity(ColumnMetric):
     """``agreement`` in percent and ``teacher_KL`` in nats, where samples carry ``teacher_logits``; nothing otherwise.
 
-    Clips with one label are compared by best class and softmax, clips with several class by class.
+    Clips with one label are compared by best class and softmax, clips with several class by class. Where they carry
+    ``frame_logits`` and ``teacher_frame_logits`` ``(T, K)``, ``frame_agreement`` and ``frame_teacher_KL`` compare the
+    frames in the same way; frames whose ``frame_target`` is negative (padding) are left out.
     """
 
-    reads, optional = ("logits", "target"), ("teacher_logits",)
+    reads = ("logits", "target")
+    optional = ("teacher_logits", "frame_logits", "teacher_frame_logits", "frame_target")
 
     def measure(self, columns: Mapping[str, Tensor]) -> dict[str, float]:
         if "teacher_logits" not in columns:
             return {}
-        pair = columns["logits"].double(), columns["teacher_logits"].double()
         several = columns["target"].dim() == 2
-        same, divergence = (decision_agreement, decision_kl_fidelity) if several else (agreement, kl_fidelity)
-        return {"agreement": 100 * same(*pair).item(), "teacher_KL": divergence(*pair).item()}
+        values = _compared(columns["logits"], columns["teacher_logits"], several)
+        student, teacher = (columns.get(name) for name in ("frame_logits", "teacher_frame_logits"))
+        if student is not None and teacher is not None and student.shape == teacher.shape:
+            real = _real_frames(columns, student)
+            frames = _compared(student[real], teacher[real], several)
+            values |= {f"frame_{name}": value for name, value in frames.items()}
+        return values
+
+
+def _compared(student: Tensor, teacher: Tensor, several: bool) -> dict[str, float]:
+    pair = student.double(), teacher.double()
+    same, divergence = (decision_agreement, decision_kl_fidelity) if several else (agreement, kl_fidelity)
+    return {"agreement": 100 * same(*pair).item(), "teacher_KL": divergence(*pair).item()}
+
+
+def _real_frames(columns: Mapping[str, Tensor], logits: Tensor) -> Tensor:
+    """Which frames ``(N, T)`` are no padding."""
+    target = columns.get("frame_target")
+    if target is None:
+        return torch.ones(logits.shape[:2], dtype=torch.bool)
+    return (target >= 0).any(-1) if target.dim() == 3 else target >= 0

@@ -173,11 +173,16 @@ class Distillation(BaseModel):
         """``"loss"`` gives a dict of scalars, ``"predict"`` a list with a dict a sample, ``"tensor"`` the logits."""
         if mode == "loss":
             return self._losses(inputs, Fields(fields))
-        tapped = self.distiller is not None and type(self.distiller).predict is not Distiller.predict
         with torch.set_grad_enabled(torch.is_grad_enabled() and mode != "predict"):
-            student = self._roles["student"](inputs, tapped=tapped)
-            student["logits"] = self._logits(student)
+            student = self._decided(self._roles["student"], inputs)
             return student.logits if mode == "tensor" else self._predictions(inputs, student, fields)
+
+    def _decided(self, role: Role, inputs: Mapping[str, Tensor]) -> Fields:
+        """The outputs at test time; a distiller that takes part in inference has made the logits."""
+        tapped = self.distiller is not None and type(self.distiller).predict is not Distiller.predict
+        student = role(inputs, tapped=tapped)
+        student["logits"] = self._logits(student)
+        return student
 
     def _logits(self, student: Fields) -> Tensor:
         return student.logits if self.distiller is None else self.distiller.predict(student)
@@ -210,5 +215,9 @@ class Distillation(BaseModel):
             if f"{level}_logits" in student:
                 columns[f"{level}_score"] = probabilities(student[f"{level}_logits"].float(), self.data.task)
         if self.predict_teacher and self.teacher is not None:
-            columns["teacher_logits"] = self._teach(inputs).logits.float()
+            taught = self._teach(inputs)
+            columns["teacher_logits"] = taught.logits.float()
+            if "frame_logits" in student and "frame_logits" in taught:
+                columns["frame_logits"] = student.frame_logits.float()
+                columns["teacher_frame_logits"] = taught.frame_logits.float()
         return [{name: column[i] for name, column in columns.items()} for i in range(len(student.logits))]
