@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from kdbench.datasets.base import Draw
 from kdbench.datasets.rooms import ACTIONS, Rooms, RoomsAugment
 from kdbench.datasets.rooms.script import frame_times
+from kdbench.datasets.rooms.sound import log_mel
 
 ALL = {"modalities": ("rgb", "audio", "skeleton"), "fields": ("visible", "mask")}
 SMALL = {**ALL, "num_clips": 12, "num_frames": 6, "frame_size": (24, 32), "num_rooms": 2}
@@ -221,6 +222,18 @@ def test_sound_is_louder_near_its_source():
         loudness = rooms[index]["inputs"]["audio"].mean(axis=(1, 2, 3))
         wins.append(loudness[metres.argmin()] > loudness[metres.argmax()])
     assert np.mean(wins) > 0.9
+
+
+def test_a_waveform_is_what_the_spectrogram_was_made_of():
+    dials = dict(num_clips=3, num_frames=8, fps=4.0, frame_size=16, views=(2, 0))
+    rooms = Rooms(**dials, modalities=("audio",))
+    for index in range(3):
+        waveforms = rooms.waveforms(index)
+        assert waveforms.shape == (2, 2 * 8000)
+        margin = (rooms.clock.window - rooms.clock.hop) // 2
+        padded = np.pad(waveforms, ((0, 0), (margin, rooms.clock.window - rooms.clock.hop - margin)))
+        spectrogram, rendered = log_mel(padded, rooms.clock, rooms.mel_bins), rooms[index]["inputs"]["audio"]
+        np.testing.assert_allclose(spectrogram[:, 1:-1], rendered[:, 1:-1], atol=1e-4)
 
 
 def test_augmentation_keeps_shapes_and_labels_and_depends_on_the_draw_only():

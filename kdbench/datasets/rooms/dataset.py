@@ -168,6 +168,12 @@ class Rooms(ClipDataset):
         inputs = {name: arrays.pop(name) for name in self.modalities}
         return {"inputs": inputs, **arrays}
 
+    def waveforms(self, index: int) -> np.ndarray:
+        """What each camera's microphone hears during a clip, ``(V, samples)`` float32 at ``clock.rate`` Hz."""
+        script, times = self.script(index), frame_times(self.num_frames, self.fps)
+        tracks, _ = self._act(index, script, times, self._set(script.room)[0])
+        return self._hear(index, script, times, tracks)[:, self.clock.inside]
+
     def _render(self, index: int) -> dict[str, np.ndarray]:
         script, times = self.script(index), frame_times(self.num_frames, self.fps)
         room, scenery = self._set(script.room)
@@ -180,7 +186,8 @@ class Rooms(ClipDataset):
         if "skeleton" in self.modalities:
             arrays["skeleton"] = self._measured(index, skeletons)
         if "audio" in self.modalities:
-            arrays["audio"] = self._hear(index, script, times, tracks)
+            heard = self._hear(index, script, times, tracks)
+            arrays["audio"] = sound.log_mel(heard, self.clock, self.mel_bins)
         if "rgb" in self.modalities or self.fields:
             arrays.update(self._film(index, scenery, tracks, skeletons, props))
         return arrays
@@ -228,7 +235,7 @@ class Rooms(ClipDataset):
         for view, waveform in zip(self.views, heard, strict=True):
             hiss = self._rng(index, _MICROPHONES, 1 + view).standard_normal(len(waveform), dtype=np.float32)
             waveform += np.float32(self.noise["audio"]) * hiss
-        return sound.log_mel(heard, self.clock, self.mel_bins)
+        return heard
 
     def _film(
         self, index: int, scenery: home.Scenery, tracks: list[Track], skeletons: np.ndarray, props: body.Props

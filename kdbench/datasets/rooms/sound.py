@@ -32,6 +32,11 @@ class Clock(NamedTuple):
         """The length of a clip's waveform, with the margin that centres a window on every hop."""
         return self.frames * self.hops * self.hop + self.window - self.hop
 
+    @property
+    def inside(self) -> slice:
+        """The samples of the clip itself, without the margin."""
+        return slice(self.position(0.0), self.position(0.0) + self.frames * self.hops * self.hop)
+
     def position(self, seconds: float) -> int:
         """The sample that is heard at ``seconds`` after the clip's start."""
         return round(seconds * self.rate) + (self.window - self.hop) // 2
