@@ -141,3 +141,18 @@ def test_a_column_that_is_not_there_is_an_error() -> None:
     logits, target = drawn(1, 4)
     with pytest.raises(KeyError, match="ensemble"):
         TopK(column="ensemble").process({}, rows(logits, target, logits))
+
+
+def test_fidelity_of_frames_leaves_out_padding() -> None:
+    rng = torch.Generator().manual_seed(3)
+    frames = torch.randn(2, 6, 4, K, generator=rng, dtype=torch.float64)
+    truth = (frames[0] > 0).double()
+    truth[::2, -1] = -1
+    logits, target = drawn(1, 6)
+    columns = {"teacher_logits": logits, "frame_logits": frames[0], "teacher_frame_logits": frames[1]}
+    found = evaluated(Fidelity(), rows(logits, (logits > 1).double(), logits, frame_target=truth, **columns))
+    student, teacher = (each[truth[..., 0] >= 0] for each in frames)
+    same = ((student > 0) == (teacher > 0)).double().mean().item()
+    divergence = kl_divergence(Bernoulli(logits=teacher), Bernoulli(logits=student)).mean().item()
+    assert found["frame_agreement"] == pytest.approx(100 * same)
+    assert found["frame_teacher_KL"] == pytest.approx(divergence)
