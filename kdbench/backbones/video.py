@@ -13,9 +13,35 @@ CHANNELS = {"depth": 2, "rgb": 3}
 
 
 def with_difference(video: Tensor) -> Tensor:
-    """Append the step to the next frame, zero in the last: ``(B, T, C, H, W)`` to ``(B, T, 2C, H, W)``."""
-    step = video[:, 1:] - video[:, :-1]
-    return torch.cat((video, F.pad(step, (0, 0, 0, 0, 0, 0, 0, 1))), 2)
+    """Append the step to the next frame, zero in the last: ``(B, T, C, H, W)`` to ``(B, T, 2C, H, W)``.
+
+    Differences are taken in the precision of ``video``; the result has that of autocast where it is on.
+    """
+    batch, frames, channels, *picture = video.shape
+    # One buffer in the final precision: joining and padding wide pictures costs as much as the convolutions.
+    joined = torch.empty(
+        (batch, frames, 2 * channels, *picture), device=video.device, dtype=_convolved_as(video)
+    )
+    joined[:, :, :channels] = video
+    joined[:, :-1, channels:] = video[:, 1:] - video[:, :-1]
+    joined[:, -1, channels:] = 0
+    return joined
+
+
+def _convolved_as(x: Tensor) -> torch.dtype:
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def with_persons(depth: Tensor) -> Tensor:
+    """Rendered depth ``(..., H, W)`` in [0, 1], told from the background: closeness in steps of 0.47 m, and 0.5.
+
+    A byte of 0, nobody, stays 0; one of 128, the person's own distance, becomes 0.5.
+
+    >>> with_persons(torch.tensor([0.0, 88.0, 128.0]) / 255)
+    tensor([ 0.0000, -0.5000,  0.5000])
+    """
+    return torch.where(depth > 0, depth * (255 / 40) + (0.5 - 128 / 40), depth)
 
 
 @ENCODERS.register_module()
@@ -24,7 +50,10 @@ class FrameCNN(nn.Module):
 
     3x3 convolutions of stride 2, then all positions of the last map flattened into one linear layer: where
     the person is stays known. ``grid`` is the height and width of that map; another frame size is pooled to
-    it. The stages ``convs.i`` are ``(B * T, C, H, W)``.
+    it. ``first_stride`` is that of the first convolution, whose kernel is wider by one; 4 saves a third of the time.
+    The stages ``convs.i`` are ``(B * T, C, H, W)``. ``rendered=True`` is for depth renderings as bytes (see
+    ``with_persons``): frames that are 0 everywhere, where nobody is, cost nothing and give zeros, and the stages have
+    the other frames only.
     """
 
     def __init__(
@@ -34,13 +63,18 @@ class FrameCNN(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 64),
         grid: tuple[int, int] = (4, 3),
         difference: bool = False,
+        rendered: bool = False,
+        first_stride: int = 2,
     ):
         super().__init__()
-        self.difference, self.grid, self.width = difference, tuple(grid), width
+        self.difference, self.rendered, self.grid, self.width = difference, rendered, tuple(grid), width
         first = in_channels * (2 if difference else 1)
+        strides = (first_stride, *(2,) * (len(widths) - 1))
         self.convs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
-            for before, after in zip((first, *widths), widths, strict=False)
+            nn.Sequential(
+                nn.Conv2d(before, after, stride + 1, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+            )
+            for before, after, stride in zip((first, *widths), widths, strides, strict=False)
         )
         self.project = nn.Linear(widths[-1] * grid[0] * grid[1], width)
         # Channels-last convolutions take a fifth to a third less time, on CPU and GPU.
@@ -48,13 +82,24 @@ class FrameCNN(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         batch = video.shape[:2]
-        frames = with_difference(video) if self.difference else video
-        x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        shown = video.flatten(2).any(2).flatten() if self.rendered else None
+        video = with_persons(video) if self.rendered else video
+        frames = (with_difference(video) if self.difference else video).flatten(0, 1)
+        if shown is None:
+            return self._encoded(frames).unflatten(0, batch)
+        if not shown.any():  # batch norm has no statistics of nothing
+            return frames.new_zeros(*batch, self.width)
+        found = self._encoded(frames[shown])
+        return found.new_zeros(len(shown), self.width).index_put((shown,), found).unflatten(0, batch)
+
+    def _encoded(self, frames: Tensor) -> Tensor:
+        """Features of pictures one by one, ``(N, C, H, W)`` to ``(N, width)``."""
+        x = frames.contiguous(memory_format=torch.channels_last)
         for conv in self.convs:
             x = conv(x)
         if x.shape[-2:] != self.grid:
             x = F.adaptive_avg_pool2d(x, self.grid)
-        return F.relu(self.project(x.flatten(1))).unflatten(0, batch)
+        return F.relu(self.project(x.flatten(1)))
 
 
 @BACKBONES.register_module()

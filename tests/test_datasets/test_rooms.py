@@ -94,6 +94,18 @@ def test_cache_is_filled_across_forked_workers_and_survives_changes_of_a_sample(
     assert_same(pickle.loads(pickle.dumps(rooms))[4], rooms[4])
 
 
+def test_cache_on_disk_is_shared_by_runs_with_the_same_options(rooms, tmp_path, monkeypatch):
+    monkeypatch.setenv("KDBENCH_CACHE", str(tmp_path))
+    first, expected = Rooms(**SMALL, cache="disk"), rooms[4]
+    assert_same(first[4], expected)
+    second = Rooms(**SMALL, cache="disk")
+    monkeypatch.setattr(Rooms, "_render", None)
+    assert_same(second[4], expected)
+    assert_same(pickle.loads(pickle.dumps(second))[4], expected)
+    other = Rooms(**{**SMALL, "seed": 1}, cache="disk")
+    assert other._cache.get(4) is None and len(list((tmp_path / "rooms").iterdir())) == 2
+
+
 def test_targets_need_no_rendering_and_equal_the_samples(rooms, monkeypatch):
     samples = np.stack([rooms[i]["target"] for i in range(12)])
     fresh = Rooms(**SMALL)

@@ -3,7 +3,15 @@
 from kdbench.backbones import FrameCNN, MultiTSF, SpectrogramCNN
 
 _encoders = dict(
-    rgb=dict(type=FrameCNN, in_channels=3, width=64, grid=(2, 2), difference=True),
+    rgb=dict(
+        type=FrameCNN,
+        in_channels=3,
+        width=64,
+        widths=(24, 48, 64),
+        grid=(2, 2),
+        difference=True,
+        first_stride=4,
+    ),
     audio=dict(type=SpectrogramCNN, width=64),
 )
 _tiny = dict(type=MultiTSF, encoders=_encoders, width=64, heads=4, view_hidden=64, decision="both")

@@ -1,13 +1,16 @@
 """Rooms, the synthetic multi-view home: made from a seed, nothing stored."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from ...registry import DATASETS, near
 from ...spec import MULTI_LABEL, DataSpec
 from ..base import ClipDataset, Sample, Transform
+from ..utd_mhad_depth import default_cache_dir
 from . import body, home, render, sound
 from .cache import ClipCache
 from .script import ACTIONS, Script, Track, frame_labels, frame_times, walk, write_script
@@ -17,6 +20,7 @@ MODALITIES = ("rgb", "audio", "skeleton")
 FIELDS = ("visible", "mask")
 SUPERVISION = ("frame", "sequence")
 MIN_VISIBLE_SHARE = 1 / 256  # of a picture's pixels; 4 at 32 x 32
+_NOT_IN_CLIPS = ("transforms", "_sets", "_targets")
 _NOISE = {"rgb": 0.025, "audio": 0.02, "skeleton": 0.0}
 _LIMITS = {
     **dict.fromkeys(
@@ -50,8 +54,8 @@ class Rooms(ClipDataset):
     that share the room (1). ``noise`` gives a standard deviation by modality: rgb of full scale, audio of a clap at
     one metre, skeleton in metres. ``label_noise`` is the chance that a training action carries a wrong label.
     ``props=False`` takes the bright things out of people's hands; actions are then told from posture alone, which is
-    much harder to see. ``views`` yields only these cameras. ``cache`` keeps what was rendered, shared by forked
-    workers.
+    much harder to see. ``views`` yields only these cameras. ``cache=True`` keeps what was rendered, shared by forked
+    workers; ``"disk"`` keeps it in ``$KDBENCH_CACHE/rooms``, memory-mapped and shared by all runs.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class Rooms(ClipDataset):
         noise: Mapping[str, float] | None = None,
         label_noise: float = 0.0,
         seed: int = 0,
-        cache: bool = False,
+        cache: bool | Literal["disk"] = False,
         transforms: Sequence[dict | Transform] = (),
     ):
         super().__init__(transforms)
@@ -102,7 +106,18 @@ class Rooms(ClipDataset):
         self.clock, self.mel_bins = sound.set_clock(num_frames, fps, audio_hops), mel_bins
         self._sets: dict[int, tuple[home.Room, home.Scenery]] = {}
         self._targets: np.ndarray | None = None
-        self._cache = ClipCache(num_clips, self._layout()) if cache else None
+        self._cache = (
+            ClipCache(num_clips, self._layout(), self._folder() if cache == "disk" else None)
+            if cache
+            else None
+        )
+
+    def _folder(self) -> Path:
+        """Where clips like these lie, named after all options and the code that makes them."""
+        options = {name: value for name, value in vars(self).items() if name not in _NOT_IN_CLIPS}
+        code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+        key = hashlib.sha256(repr((sorted(options.items()), code)).encode()).hexdigest()[:16]
+        return default_cache_dir() / "rooms" / key
 
     @property
     def metainfo(self) -> dict[str, Any]:
