@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from .spec import MissingWeightsError
 
 RANDOM = "random"  # what a config says when a teacher is meant to be untrained
+TIMM = "timm"  # the folder of files that bear the name of a model of the library timm
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8})$")
 
 
@@ -59,15 +61,58 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def load_weights(model: nn.Module, path: str | Path, prefix: str = "") -> None:
     """Load all of ``model`` from ``path``; keys may carry ``prefix``. A mismatch is a ``MissingWeightsError``."""
     state = {key.removeprefix(prefix): value for key, value in read_weights(path).items()}
+    _fill(model, state, path)
+
+
+def load_renamed(
+    model: nn.Module, path: str | Path, names: Sequence[tuple[str, str]], left_out: Sequence[str] = ()
+) -> None:
+    """Load all of ``model`` from a file of another library, whose keys ``names`` turn into ours.
+
+    ``names`` are pairs (regular expression, replacement), applied in turn; keys that begin with one of ``left_out``,
+    such as those of a classifier, are not read. Axes of length one may stand elsewhere: a token ``(1, 1, D)`` is one
+    ``(D,)``. Whatever else does not fit, or is missing, is a ``MissingWeightsError``.
+    """
+    own, state = model.state_dict(), {}
+    for key, value in read_weights(path).items():
+        if key.startswith(tuple(left_out)):
+            continue
+        for pattern, ours in names:
+            key = re.sub(pattern, ours, key)
+        same = key in own and value.squeeze().shape == own[key].squeeze().shape
+        state[key] = value.reshape(own[key].shape) if same else value
+    _fill(model, state, path)
+
+
+def _fill(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise MissingWeightsError(f"{path} does not fit {type(model).__name__}: {error}") from error
 
 
+def load_modules(model: nn.Module, path: str | Path, modules: Sequence[str]) -> None:
+    """Load these submodules of ``model`` from the same places of the network in ``path``; the rest stays as it is.
+
+    A module that one of them does not have, or that is another there, is a ``MissingWeightsError``.
+    """
+    state = read_weights(path)
+    for place in modules:
+        own = {key.removeprefix(f"{place}."): v for key, v in state.items() if key.startswith(f"{place}.")}
+        try:
+            model.get_submodule(place).load_state_dict(own)
+        except (AttributeError, RuntimeError) as error:
+            raise MissingWeightsError(
+                f"'{place}' of {path} does not fit {type(model).__name__}: {error}"
+            ) from error
+
+
 def _remedy(path: Path) -> str:
-    """How to make a file that a training run of ours would have written."""
+    """How to make a file that a training run of ours would have written, or to get one of timm's."""
     parts = path.parts
+    if path.parent.name == TIMM:
+        page = f"https://huggingface.co/timm/{path.stem}/resolve/main/model{path.suffix}"
+        return f'; download {page} and save it so, or say weights="{RANDOM}" in its place'
     of_a_run = path.name in ("student.safetensors", "distiller.safetensors")
     if "work_dirs" in parts and of_a_run and len(path.parents) > 2:
         start = parts.index("work_dirs") + 1

@@ -14,7 +14,7 @@ from kdbench.datasets.images.cifar_jpeg import FILES as JPEG_COPY
 from kdbench.datasets.images.tiny_imagenet import FOLDER as TINY_IMAGENET
 from kdbench.engine import Runner
 from kdbench.engine.modalities import read_only
-from kdbench.registry import MODELS, build
+from kdbench.models.checks import checked
 from kdbench.spec import STRONG
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -53,7 +53,7 @@ def skip_without_files(stem: str) -> None:
 def test_a_row_is_what_its_name_says_and_passes_every_check(path: Path) -> None:
     assert path.stem == expected_stem(path)
     config = compose(path, seed=0)
-    model = build(MODELS, config.model, load_weights=False)
+    model = checked(config.model)
     assert (model.teacher is None) == ("teacher" not in imported_parts(path))
 
 

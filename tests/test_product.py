@@ -19,14 +19,19 @@ import torch
 
 from kdbench.compose import compose, load, parts
 from kdbench.models import Distillation
-from kdbench.models.checks import probe, rehearsal_batch, role_problems
+from kdbench.models.checks import is_large, probe, rehearsal_batch, role_problems
 from kdbench.models.role import Role
 from kdbench.registry import BACKBONES, MODELS, build
 from kdbench.spec import STRONG, DataSpec, Fields, IncompatibleError, Needs
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 DISTILLERS = {name: part.config for name, part in sorted(parts(CONFIGS, "distillers").items())}
-NETWORKS = {name: part.config for name, part in sorted(parts(CONFIGS, "models").items())}
+# Parts at papers' sizes are those of small files with other encoders; tests/test_backbones/test_papers.py has them.
+NETWORKS = {
+    name: part.config
+    for name, part in sorted(parts(CONFIGS, "models").items())
+    if not part.path.stem.endswith("_paper")
+}
 LOSS_WEIGHTS = ("task_weight", "distill_weight")
 REMEDY = re.compile(r"there is: |give |take |tap |did you mean: ")
 UNREADABLE = "unreadable"
@@ -46,7 +51,7 @@ class Combination(NamedTuple):
 
 def settings(part: Any) -> dict[str, Any]:
     """A copy of a part without what the row decides."""
-    return {key: value for key, value in part.items() if key not in ("weights", *LOSS_WEIGHTS)}
+    return {key: value for key, value in part.items() if key not in ("weights", "start", *LOSS_WEIGHTS)}
 
 
 @cache
@@ -56,6 +61,8 @@ def data_kinds() -> dict[str, DataSpec]:
     fields = {field for name in DISTILLERS for field in reads(name).batch}
     for path in sorted((CONFIGS / "_base_/datasets").glob("*.py")):
         spec = DataSpec(**load(path).data)
+        if is_large(spec):  # of the same sorts as the small ones
+            continue
         ranks = tuple((name, len(shape)) for name, shape in spec.inputs.items())
         found.setdefault((ranks, spec.task, tuple(fields & {*spec.fields})), (path.stem, spec))
     return dict(found.values())

@@ -46,13 +46,13 @@ def part_problems(configs: Path) -> Iterator[str]:
 def problems(row: Path) -> Iterator[str]:
     """What is wrong with one row: its name, its parts, a smoke form that does not fit."""
     from kdbench.compose import compose, expected_stem
-    from kdbench.registry import MODELS, build
+    from kdbench.models.checks import checked
 
     try:
         config = compose(row)
         if row.stem != expected_stem(row):
             yield f"it imports {expected_stem(row)}; rename it or import what its name says"
-        build(MODELS, config.model, load_weights=False)
+        checked(config.model)
         if config.get("smoke"):
             compose(row, smoke=True)
         else:

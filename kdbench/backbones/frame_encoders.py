@@ -1,14 +1,57 @@
-"""Frame encoders at the papers' sizes: residual networks and the vision transformer, from torch's own layers."""
+"""Frame encoders at the papers' sizes: residual networks and the vision transformer, from torch's own layers.
 
+Both may start from a local file of the library timm (``weights``), whose names of tensors stand here beside ours.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..registry import near
+from ..weights import RANDOM, load_renamed
 from .blocks import ENCODERS, TransformerBlock
 
 RESIDUAL_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+RESNET_NAMES = (
+    (r"^conv1\.", "stem.0."),
+    (r"^bn1\.", "stem.1."),
+    *((rf"^layer{number + 1}\.", f"stages.{number}.") for number in range(4)),
+    (r"\.conv1\.", ".inner.0."),
+    (r"\.bn1\.", ".inner.1."),
+    (r"\.conv2\.", ".inner.3."),
+    (r"\.bn2\.", ".inner.4."),
+    (r"\.downsample\.", ".shortcut."),
+)
+VIT_NAMES = (
+    (r"^patch_embed\.proj\.", "cut."),
+    (r"^cls_token$", "token"),
+    (r"^pos_embed$", "places"),
+    (r"\.attn\.qkv\.", ".attention.mixed."),
+    (r"\.attn\.proj\.", ".attention.out."),
+    (r"\.mlp\.fc1\.", ".feed.0."),
+    (r"\.mlp\.fc2\.", ".feed.2."),
+)
+
+
+class Pretrained(nn.Module):
+    """A network that starts from ``weights``, a file with timm's names, once ``load_own_weights`` is called.
+
+    ``None`` and ``"random"`` are no file. It is not read when the network is built: checks come before files.
+    """
+
+    names: Sequence[tuple[str, str]]
+    classifier: str
+
+    def __init__(self, weights: str | None = None):
+        super().__init__()
+        self.weights = weights
+
+    def load_own_weights(self) -> None:
+        """Read the file, if there is one to read; the classifier in it is left out."""
+        if self.weights not in (None, RANDOM):
+            load_renamed(self, self.weights, self.names, left_out=(self.classifier,))
 
 
 class ConvBlock(nn.Module):
@@ -35,15 +78,18 @@ class ConvBlock(nn.Module):
 
 
 @ENCODERS.register_module()
-class FrameResNet(nn.Module):
+class FrameResNet(Pretrained):
     """ResNet-18 or -34 (He et al., CVPR 2016) of each frame: ``(B, T, C, H, W)`` to ``(B, T, 8 * channels)``.
 
     ``channels`` is the width of the first of four stages; 64 is the published one, which gives ``width`` 512 and, for
-    RGB, 11,176,512 (depth 18) or 21,284,672 parameters (34). The classifier is left out.
+    RGB, 11,176,512 (depth 18) or 21,284,672 parameters (34). The classifier is left out. ``weights`` is a file with
+    timm's names, which are torchvision's as well.
     """
 
-    def __init__(self, depth: int = 18, in_channels: int = 3, channels: int = 64):
-        super().__init__()
+    names, classifier = RESNET_NAMES, "fc."
+
+    def __init__(self, depth: int = 18, in_channels: int = 3, channels: int = 64, weights: str | None = None):
+        super().__init__(weights)
         if depth not in RESIDUAL_BLOCKS:
             raise ValueError(f"a ResNet of depth {depth}; {near(str(depth), map(str, RESIDUAL_BLOCKS))}")
         self.width = 8 * channels
@@ -69,13 +115,16 @@ class FrameResNet(nn.Module):
 
 
 @ENCODERS.register_module()
-class FrameViT(nn.Module):
+class FrameViT(Pretrained):
     """Vision transformer (Dosovitskiy et al., ICLR 2021) of each frame: ``(B, T, C, H, W)`` to ``(B, T, width)``.
 
     The defaults are ViT-S/32 at 224 x 224, the encoder of MultiASL and MultiTSF: 22,493,952 parameters without the
     classifier. The result is the class token after the last norm. Frames have the size ``(height, width)`` of
-    ``image_size``, since position codes are learned. Tap: ``frame_attention`` ``[(B * T, heads, 1 + N, 1 + N)]``.
+    ``image_size``, since position codes are learned. ``weights`` is a file with timm's names. Tap: ``frame_attention``
+    ``[(B * T, heads, 1 + N, 1 + N)]``.
     """
+
+    names, classifier = VIT_NAMES, "head."
 
     def __init__(
         self,
@@ -87,8 +136,9 @@ class FrameViT(nn.Module):
         ratio: int = 4,
         in_channels: int = 3,
         block_dropout: float = 0.0,
+        weights: str | None = None,
     ):
-        super().__init__()
+        super().__init__(weights)
         self.size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         if any(side % patch for side in self.size):
             raise ValueError(f"frames of {self.size} cannot be cut into patches of {patch}; take a divisor")

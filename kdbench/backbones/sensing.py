@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..registry import build, near
 from .blocks import ENCODERS, attended, prefixed
+from .frame_encoders import Pretrained
 
 HALLUCINATED = "hallucinated"
 
@@ -85,6 +86,8 @@ class Sensing(nn.Module):
         view_mask: the name of one more input, ``(B, V)`` or ``(B, V, T)`` of zeros and ones, which is read last: views
             or frames of views with zero are left out of attention over frames and views, and of the fusion.
         cross_heads: heads of the attention across modalities.
+        worn: those of ``encoders`` that belong to no view, ``(B, T, ...)``: they are encoded once, and every view has
+            their features. Without a modality that has views there is one view.
 
     Outputs of every family: ``features`` ``(B, V, T, D)`` (all modalities side by side), ``<modality>_features``
     ``(B, V, T, width)`` of each encoder and, with an adapter, ``hallucinated`` ``(B, V, T, width)``, to be compared
@@ -103,9 +106,10 @@ class Sensing(nn.Module):
         hallucinate: str | None = None,
         view_mask: str | None = None,
         cross_heads: int = 4,
+        worn: Sequence[str] = (),
     ):
         super().__init__()
-        self.modalities = _chosen(modalities, encoders)
+        self.modalities, self.worn = _chosen(modalities, encoders), tuple(worn)
         if hallucinate in self.modalities:
             raise ValueError(f"hallucinate='{hallucinate}' is read already; name one that is not there")
         streams = len(self.modalities) + (hallucinate is not None)
@@ -130,9 +134,9 @@ class Sensing(nn.Module):
 
     def sense(self, inputs: Sequence[Tensor]) -> Sensed:
         """Features of each view and frame from the values of ``reads``."""
-        views = inputs[0].shape[1]
-        values = inputs[: len(self.modalities)]
-        streams = {name: self._encoded(name, x) for name, x in zip(self.modalities, values, strict=True)}
+        values = dict(zip(self.modalities, inputs, strict=False))
+        views = next((x.shape[1] for name, x in values.items() if name not in self.worn), 1)
+        streams = {name: self._encoded(name, x, views) for name, x in values.items()}
         if self.adapter is not None:
             streams[HALLUCINATED] = self.adapter(streams[self.modalities[0]])
         keep = None
@@ -147,13 +151,21 @@ class Sensing(nn.Module):
         }
         return Sensed(joined.unflatten(0, (-1, views)), keep, named)
 
+    def load_own_weights(self) -> None:
+        """Read the weight file of every encoder that has one (see ``Pretrained``)."""
+        for encoder in self.encoders.values():
+            if isinstance(encoder, Pretrained):
+                encoder.load_own_weights()
+
     def show_stages(self, *frames: Tensor) -> None:
         """Let the tap ``stages`` see frames ``(B, V, T, D)``, before and after the network over time."""
         for stage, x in zip(self.stages, frames, strict=True):
             stage(x.flatten(0, 1).transpose(1, 2))
 
-    def _encoded(self, name: str, value: Tensor) -> Tensor:
+    def _encoded(self, name: str, value: Tensor, views: int) -> Tensor:
         """Features of a modality with the views folded into the batch, ``(B * V, T, width)``."""
+        if name in self.worn:
+            return self.projections[name](self.encoders[name](value)).repeat_interleave(views, 0)
         return self.projections[name](self.encoders[name](value.flatten(0, 1)))
 
     def _joined(self, streams: Mapping[str, Tensor], rows: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
 from .infonce import info_nce_loss
 from .negatives import SampleClasses
-from .precision import precise
+from .precision import precise, without_autocast
 
 NEGATIVES = ("per_sample", "shared", "in_batch")
 POSITIVES = ("exact", "relax")
@@ -180,7 +180,7 @@ class CRD(Distiller):
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         s = _embedded(self.embed_student, student.embedding)
         t = _embedded(self.embed_teacher, teacher.embedding.detach())
-        with torch.autocast(s.device.type, enabled=False):
+        with without_autocast(s):
             if self.negatives == "in_batch":
                 same = self.classes.share(batch.index, batch.index)
                 return {"loss_crd": info_nce_loss(s, t, self.tau, same=same)}
@@ -210,15 +210,16 @@ class CRD(Distiller):
 
     @torch.no_grad()
     def _log_normalisers(self, scores: list[Tensor]) -> Tensor:
-        """Log Z of both sides; asks the device whether they are set only until they are."""
-        self._is_set = self._is_set or bool(self.log_normalisers.isfinite().all())
+        """Log Z of both sides: from this batch until they are set, by the first batch of training or a checkpoint."""
         if self._is_set:
             return self.log_normalisers
         num_samples = len(self.bank_student)
         found = torch.stack([crd_log_normaliser(side, num_samples) for side in scores])
         found = torch.stack(_gathered(found)).logsumexp(0) - math.log(_world_size())
+        found = torch.where(self.log_normalisers.isfinite().all(), self.log_normalisers, found)
         if self.training:
             self.log_normalisers.copy_(found)
+            self._is_set = True
         return found
 
     @torch.no_grad()

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 from .stages import CONVOLUTIONS, Shape, chosen, matched, paired, shapes_of
 
 
@@ -25,7 +24,7 @@ def flow_matrix(earlier: Tensor, later: Tensor) -> Tensor:
     earlier, later = (
         stage.flatten(2) if stage.dim() > 2 else stage[..., None] for stage in matched(earlier, later)
     )
-    with torch.autocast(earlier.device.type, enabled=False):
+    with without_autocast(earlier):
         return earlier @ later.mT / earlier.shape[2]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,14 +10,14 @@ from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
 from .norm import AnyNorm
-from .precision import precise
+from .precision import precise, without_autocast
 from .stages import Shape, chosen, shapes_of
 
 
 def channel_correlations(stage: Tensor) -> Tensor:
     """Inner products of the channels of each clip ``(B, C, C)``, rows in unit length; the stage is ``(B, C, ...)``."""
     channels = stage.reshape(*stage.shape[:2], -1)
-    with torch.autocast(stage.device.type, enabled=False):
+    with without_autocast(stage):
         return F.normalize(channels @ channels.transpose(1, 2), dim=2)
 
 

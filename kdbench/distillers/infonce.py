@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 
 
 def info_nce_loss(student: Tensor, teacher: Tensor, tau: float = 0.07, same: Tensor | None = None) -> Tensor:
@@ -25,7 +25,7 @@ def info_nce_loss(student: Tensor, teacher: Tensor, tau: float = 0.07, same: Ten
     tensor(0.5514)
     """
     student, teacher = (F.normalize(embedding, dim=1) for embedding in precise(student, teacher))
-    with torch.autocast(student.device.type, enabled=False):
+    with without_autocast(student):
         similarity = student @ teacher.T / tau
     own = torch.arange(len(student), device=student.device)
     if same is not None:

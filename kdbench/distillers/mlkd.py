@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..registry import DISTILLERS
@@ -13,7 +12,7 @@ from .binary import binary_logits, binary_target, known_form
 from .dml import labels_loss
 from .kd import FORMS
 from .lskd import standardised
-from .precision import precise
+from .precision import precise, without_autocast
 
 TAUS = (4.0, 3.0, 5.0, 2.0, 6.0)
 STRONG_UPSTREAM = 3  # the released trainer reads the strong view at the first three temperatures only
@@ -27,7 +26,7 @@ def gram_loss(student: Tensor, teacher: Tensor) -> Tensor:
     tensor(5.)
     """
     student, teacher = precise(student, teacher)
-    with torch.autocast(student.device.type, enabled=False):
+    with without_autocast(student):
         return (student @ student.T - teacher @ teacher.T).square().sum() / len(student)
 
 

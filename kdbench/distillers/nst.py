@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 from .stages import Shape, matched, paired, positions_shared, shapes_of
 
 
@@ -22,7 +21,7 @@ def kernel_mean(first: Tensor, second: Tensor) -> Tensor:
     >>> kernel_mean(torch.eye(2)[None], torch.eye(2)[None])
     tensor(0.5000)
     """
-    with torch.autocast(first.device.type, enabled=False):
+    with without_autocast(first):
         return (first @ second.mT).square().mean()
 
 

@@ -6,13 +6,13 @@ from torch import Tensor
 from ..registry import DISTILLERS
 from ..spec import Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 
 
 def neighbour_probabilities(embedding: Tensor, eps: float = 1e-7) -> Tensor:
     """How likely each clip picks each, ``(B, B)``: cosine similarity moved to [0, 1], rows summing to one."""
     unit = embedding / (torch.linalg.vector_norm(embedding, dim=1, keepdim=True) + eps)
-    with torch.autocast(embedding.device.type, enabled=False):
+    with without_autocast(embedding):
         similarity = ((unit @ unit.T + 1) / 2).clamp(min=0)  # rounding can go below
     return similarity / similarity.sum(1, keepdim=True)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..registry import DISTILLERS
 from ..spec import Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 
 EPSILON = 1e-12  # the least squared distance of two clips
 
@@ -15,7 +15,7 @@ EPSILON = 1e-12  # the least squared distance of two clips
 def _products(embedding: Tensor) -> Tensor:
     """Inner products ``(B, B)`` of the clips about their mean, which differences of clips do not see."""
     centred = embedding - embedding.mean(0)
-    with torch.autocast(embedding.device.type, enabled=False):
+    with without_autocast(embedding):
         return centred @ centred.T
 
 

@@ -2,21 +2,20 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
-from .precision import precise
+from .precision import precise, without_autocast
 from .stages import shapes_of
 
 
 def similarities(features: Tensor) -> Tensor:
     """Inner products of the clips of a batch ``(B, B)``, rows in unit length; features are ``(B, ...)``."""
     features = features.flatten(1)
-    with torch.autocast(features.device.type, enabled=False):
+    with without_autocast(features):
         return F.normalize(features @ features.T, dim=1)
 
 

@@ -49,13 +49,13 @@ def has_validation(config: Any) -> bool:
 
 
 def weight_files(node: Any) -> Iterator[str]:
-    """Every file that a model's config starts from."""
-    for key, value in node.items() if isinstance(node, Mapping) else enumerate(_sequence(node)):
-        if key == "weights" and isinstance(value, str):
-            if value != RANDOM:
-                yield value
-        else:
-            yield from weight_files(value)
+    """Every file that a model's config starts from; what a part would start from is not read if the whole is."""
+    if isinstance(node, Mapping) and isinstance(node.get("weights"), str):
+        if node["weights"] != RANDOM:
+            yield node["weights"]
+        return
+    for value in node.values() if isinstance(node, Mapping) else _sequence(node):
+        yield from weight_files(value)
 
 
 def _sequence(node: Any) -> Any:

@@ -1,17 +1,22 @@
 """The checks before the first weight or datum is read: names, shapes, and a rehearsal on zeros."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..registry import MODELS, build
 from ..spec import SINGLE_LABEL, STRONG, DataSpec, Fields, Needs, missing, refusal
 from .role import MEMBERS, STRONG_LOGITS, Role
 
 REHEARSAL_BATCH = 2
+LARGE = 1 << 25  # bytes of a batch of zeros from which on a rehearsal makes do with their shapes
+Rehearsed = TypeVar("Rehearsed", nn.Module, Role)
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -37,14 +42,53 @@ def rehearsal_batch(data: DataSpec) -> dict[str, Any]:
     return {"inputs": zeros(data.inputs), **fields}
 
 
-@torch.no_grad()
+def is_large(data: DataSpec) -> bool:
+    """Whether a batch of zeros of such clips, and what a network makes of it, is too much for a mere check."""
+    values = sum(math.prod(shape) for shape in data.inputs.values())
+    return torch.get_default_dtype().itemsize * REHEARSAL_BATCH * values > LARGE
+
+
+def rehearsed(of: Rehearsed, data: DataSpec, run: Callable[[Rehearsed], Result]) -> Result:
+    """What ``run`` gives for a model, without gradients and without a trace in random states.
+
+    Large clips are tried on torch's device "meta", with a copy of the model that has shapes and no numbers; only for
+    what asks for numbers there does the model itself run.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        if is_large(data):
+            try:
+                with torch.device("meta"):
+                    return run(_without_numbers(of))
+            except RuntimeError:
+                pass
+        return run(of)
+
+
+def _without_numbers(of: Rehearsed) -> Rehearsed:
+    """A copy whose parameters and buffers are on the device "meta"; no number is copied on the way."""
+    model = of.model if isinstance(of, Role) else of
+    tensors = [*model.parameters(), *model.buffers()]
+    return copy.deepcopy(of, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
+
+
+def checked(config: Mapping[str, Any]) -> nn.Module:
+    """The model of a row after all checks; no weight is read, and where clips are large none is allocated.
+
+    What a model of shapes alone does not pass, a real one has to.
+    """
+    if is_large(DataSpec(**config["data"])):
+        with suppress(Exception), torch.device("meta"):
+            return build(MODELS, config, load_weights=False)
+    return build(MODELS, config, load_weights=False)
+
+
 def probe(role: Role, data: DataSpec) -> Fields:
     """All outputs and taps of a model in eval mode on zeros; a ``ValueError`` says on which shapes that fails."""
     was_training = role.model.training
     role.model.eval()
+    shapes = {name: data.inputs[name] for name in role.inputs_of(data.inputs)}
     try:
-        with torch.random.fork_rng(devices=[]):
-            return role(zeros({name: data.inputs[name] for name in role.inputs_of(data.inputs)}))
+        return rehearsed(role, data, lambda twin: twin(zeros(shapes)))
     except Exception as error:
         shapes = ", ".join(f"{name} {tuple(data.inputs[name])}" for name in role.reads)
         raise ValueError(
@@ -130,11 +174,13 @@ def examined(role: Role, wanted: Mapping[str, tuple[str, ...]], data: DataSpec) 
 
 def rehearse(model: nn.Module, data: DataSpec) -> None:
     """Run the whole of ``loss`` and ``predict`` once on zeros, on a copy; an exception gains a note."""
-    twin = copy.deepcopy(model)
+    rehearsed(model, data, lambda original: _run_through(copy.deepcopy(original), data))
+
+
+def _run_through(twin: nn.Module, data: DataSpec) -> None:
     for mode in ("loss", "predict"):
         try:
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
-                twin.train(mode == "loss")(**rehearsal_batch(data), mode=mode)
+            twin.train(mode == "loss")(**rehearsal_batch(data), mode=mode)
         except Exception as error:
             note(error, f"while rehearsing '{mode}' on a batch of zeros shaped like {data.name}'s")
             raise

@@ -142,14 +142,21 @@ class Distillation(BaseModel):
         for role in self._roles.values():
             if role.weights not in (None, RANDOM):
                 load_weights(role.model, role.weights)
-            elif role.weights is None and getattr(role.model, "has_own_weights", False):
-                role.model.load_own_weights()  # a fusion of networks that were trained one by one
-            elif role.weights is None and role.name == "teacher":
-                raise MissingWeightsError(
-                    f"the teacher {type(role.model).__name__} has no weights; "
-                    'give a file, or weights="random" if it is meant to be untrained'
-                )
+            elif role.weights is None:
+                self._load_parts(role)
+                role.load_start()
         self._load_distiller()
+
+    @staticmethod
+    def _load_parts(role: Role) -> None:
+        """Read the files that parts of a network name; a teacher needs them for all of it."""
+        if role.name == "teacher" and not getattr(role.model, "has_own_weights", False):
+            raise MissingWeightsError(
+                f"the teacher {type(role.model).__name__} has no weights; "
+                'give a file, or weights="random" if it is meant to be untrained'
+            )
+        if hasattr(role.model, "load_own_weights"):
+            role.model.load_own_weights()
 
     def _load_distiller(self) -> None:
         if self.distiller is None:
