@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .registry import LOSSES
+from .registry import LOSSES, near
 from .spec import IGNORED, MULTI_LABEL, SINGLE_LABEL, Fields, Needs
 
+HUMAN_FORMS = ("normalised", "sums", "frame")
 _ACTIONNESS = ("actionness_temporal", "actionness_spatial")
 
 
@@ -66,6 +67,31 @@ def pseudo_actionness(best: Tensor, target: Tensor) -> Tensor:
     """
     found = (best & (target > 0.5)[:, None]).any(2).float()
     return found.masked_fill((target < 0).all(1, keepdim=True), -1)
+
+
+def human_loss(logits: Tensor, scores: Tensor, form: str = "normalised") -> Tensor:
+    """How far a human head's ``logits`` ``(B, V, T)`` are from a detector's person ``scores`` ``(B, V, T)`` in [0, 1].
+
+    ``"normalised"``: ``-sum_t p_t log softmax_t(logits)`` with ``p = scores / sum_t scores``, the mean over the views
+    of clips that show somebody. ``"sums"``: the scores themselves in place of ``p``, the mean over all views, as in the
+    code of MultiTSF (Nguyen et al., FG 2025): views count by how much of people they show, and nobody is no target.
+    ``"frame"`` (ours): the binary cross-entropy of every frame. Nobody anywhere is exactly 0 in the first two.
+
+    >>> human_loss(torch.zeros(1, 2, 4), torch.tensor([[[0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 0.0, 0.0]]]))
+    tensor(1.3863)
+    """
+    if form not in HUMAN_FORMS:
+        raise ValueError(f"the human loss '{form}' is unknown; {near(form, HUMAN_FORMS)}")
+    logits = _precise(logits)
+    scores = scores.to(logits.dtype)
+    if form == "frame":
+        return F.binary_cross_entropy_with_logits(logits, scores)
+    each = -(scores * logits.log_softmax(-1)).sum(-1)
+    if form == "sums":
+        return each.mean()
+    total = scores.sum(-1)
+    shown = total > 0
+    return (each / total.masked_fill(~shown, 1)).sum() / shown.sum().clamp(min=1)
 
 
 def _precise(values: Tensor) -> Tensor:
@@ -209,6 +235,28 @@ class ActionSelection(TwoWay):
             both = sum(generalised_cross_entropy(student[name], target, self.q) for name in _ACTIONNESS)
             losses["loss_task_actionness"] = self.actionness_weight * both
         return losses
+
+
+@LOSSES.register_module()
+class HumanCentric(TwoWay):
+    """MultiTSF's loss: ``TwoWay(logits) + frame_weight * TwoWay(frame_logits) + human_weight * human_loss``.
+
+    ``human_loss`` holds the student's ``human_logits`` against the field ``visible``, where it has a detector's scores;
+    ``human_form`` is its form. The authors weigh all by 1 and take the form ``"sums"``, whose targets are no
+    distribution; that is why ours is ``"normalised"``. Source: MultiTSF (Nguyen et al., FG 2025) and its code.
+    """
+
+    def __init__(self, human_weight: float = 1.0, human_form: str = "normalised", **two_way: float):
+        super().__init__(**two_way)
+        if human_form not in HUMAN_FORMS:
+            raise ValueError(f"the human loss '{human_form}' is unknown; {near(human_form, HUMAN_FORMS)}")
+        self.human_weight, self.human_form = human_weight, human_form
+        needs = self.needs
+        self.needs = replace(needs, student=(*needs.student, "human_logits"), batch=(*needs.batch, "visible"))
+
+    def forward(self, student: Fields, batch: Fields) -> dict[str, Tensor]:
+        human = human_loss(student.human_logits, batch.visible, self.human_form)
+        return {**super().forward(student, batch), "loss_task_human": self.human_weight * human}
 
 
 def default_task_loss(task: str) -> nn.Module:

@@ -1,8 +1,14 @@
 """Task losses against loops and torch's own functions."""
 
+import itertools
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
 from kdbench.backbones.selection import best_frames, selected_logits
 from kdbench.losses import (
@@ -10,8 +16,10 @@ from kdbench.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     GeneralisedCrossEntropy,
+    HumanCentric,
     TwoWay,
     generalised_cross_entropy,
+    human_loss,
     pseudo_actionness,
     two_way_loss,
 )
@@ -148,6 +156,7 @@ def selecting(frames: int = 17, labels: float = 0.5) -> tuple[Fields, Fields]:
         best_frames=best,
         actionness_temporal=actionness[0],
         actionness_spatial=actionness[1],
+        human_logits=torch.randn(3, 2, frames, generator=rng),
     )
     return student, Fields(target=(torch.rand(3, 4, generator=rng) < labels).float())
 
@@ -204,17 +213,94 @@ def test_clips_without_a_label_teach_no_actionness() -> None:
     torch.testing.assert_close(found, without)
 
 
+sizes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5))
+seeds = st.integers(0, 2**31)
+
+
+def seen(seed: int, size: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """A human head's logits, and a detector's scores with nobody in many a frame and view."""
+    rng = torch.Generator().manual_seed(seed)
+    logits, scores = (torch.randn(size, generator=rng, dtype=torch.float64) for _ in range(2))
+    there = torch.rand(size[:2], generator=rng) < 0.7
+    return logits, scores.sigmoid() * (scores > 0) * there[..., None]
+
+
+@settings(deadline=None)
+@given(seeds, sizes)
+def test_the_human_loss_is_its_formula_written_as_loops(seed: int, size: tuple[int, int, int]) -> None:
+    logits, scores = seen(seed, size)
+    shown, sums, frames = [], [], []
+    for b, v in itertools.product(range(size[0]), range(size[1])):
+        row, target = logits[b, v].tolist(), scores[b, v].tolist()
+        log_total = math.log(sum(math.exp(x) for x in row))
+        costs = [log_total - x for x in row]
+        sums.append(sum(h * cost for h, cost in zip(target, costs, strict=True)))
+        if sum(target) > 0:
+            shown.append(sums[-1] / sum(target))
+        pairs = [(h, 1 / (1 + math.exp(-x))) for h, x in zip(target, row, strict=True)]
+        frames += [-h * math.log(p) - (1 - h) * math.log(1 - p) for h, p in pairs]
+    expected = {
+        "normalised": sum(shown) / max(len(shown), 1),
+        "sums": sum(sums) / len(sums),
+        "frame": sum(frames) / len(frames),
+    }
+    for form, value in expected.items():
+        assert float(human_loss(logits, scores, form)) == pytest.approx(value, abs=1e-12)
+
+
+def test_the_human_loss_of_the_authors_is_torch_s_cross_entropy_over_time() -> None:
+    """Their head gives ``(B * V, T, 1)``, and torch takes the second axis for classes."""
+    logits, scores = seen(0, (3, 4, 6))
+    theirs = F.cross_entropy(logits.reshape(12, 6, 1), scores.reshape(12, 6, 1))
+    torch.testing.assert_close(human_loss(logits, scores, "sums"), theirs)
+
+
+@pytest.mark.parametrize("form", ["normalised", "sums"])
+def test_nobody_anywhere_is_exactly_zero_with_zero_gradients(form: str) -> None:
+    logits = (1e4 * torch.randn(2, 3, 4)).requires_grad_()
+    loss = human_loss(logits, torch.zeros(2, 3, 4), form)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert torch.equal(logits.grad, torch.zeros(2, 3, 4))
+
+
+def test_how_sure_a_detector_is_matters_to_the_authors_sums_only() -> None:
+    logits, scores = seen(0, (3, 4, 6))
+    half = {form: human_loss(logits, scores / 2, form) for form in ("normalised", "sums")}
+    torch.testing.assert_close(half["normalised"], human_loss(logits, scores))
+    torch.testing.assert_close(half["sums"], human_loss(logits, scores, "sums") / 2)
+
+
+def test_the_human_centred_loss_adds_the_human_head_to_two_way() -> None:
+    student, batch = selecting()
+    batch["visible"], batch["frame_target"] = torch.rand(3, 2, 17) > 0.5, (torch.rand(3, 17, 4) > 0.5).float()
+    task = build(LOSSES, dict(type="HumanCentric", frame_weight=0.5, human_weight=2.0, human_form="sums"))
+    assert set(task.needs.student) == {"logits", "frame_logits", "human_logits"}
+    assert set(task.needs.batch) == {"target", "frame_target", "visible"}
+    found, two_way = task(student, batch), TwoWay(frame_weight=0.5)(student, batch)
+    human = 2 * human_loss(student.human_logits, batch.visible.float(), "sums")
+    assert list(found) == [*two_way, "loss_task_human"]
+    torch.testing.assert_close(found, {**two_way, "loss_task_human": human})
+    normalised = human_loss(student.human_logits, batch.visible.float())
+    torch.testing.assert_close(HumanCentric()(student, batch)["loss_task_human"], normalised)
+    message = "the human loss 'sum' is unknown; did you mean: sums"
+    with pytest.raises(ValueError, match=message):
+        HumanCentric(human_form="sum")
+    with pytest.raises(ValueError, match=message):
+        human_loss(student.human_logits, batch.visible, "sum")
+
+
 @pytest.mark.parametrize("name", sorted(LOSSES.module_dict))
 def test_every_task_loss_is_finite_for_saturated_half_precision_and_a_batch_of_one(name: str) -> None:
     task = build(LOSSES, {"type": name})
     student, batch = selecting()
     student = Fields({n: x[:1].bfloat16() if x.is_floating_point() else x[:1] for n, x in student.items()})
-    for field in ("logits", "token_logits"):
+    for field in ("logits", "token_logits", "human_logits"):
         student[field] = (1e4 * student[field]).requires_grad_()
     student["actionness_spatial"] = torch.ones_like(student.actionness_spatial).requires_grad_()
     is_one = SINGLE_LABEL in task.needs.tasks and MULTI_LABEL not in task.needs.tasks
     target = torch.tensor([1]) if is_one else batch.target[:1]
-    total = sum(task(student, Fields(target=target)).values())
+    total = sum(task(student, Fields(target=target, visible=torch.ones(1, 2, 17))).values())
     total.backward()
     assert total.dtype == torch.float32
     assert total.isfinite()
