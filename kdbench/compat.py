@@ -1,11 +1,14 @@
 """Every work-around for a third-party package: its symptom, and the version that makes it needless."""
 
 import importlib.machinery
+import importlib.util
+import re
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
-from .spec import MissingPackageError
+from .spec import InvalidDataError, MissingPackageError
 
 
 def load_torchaudio() -> Any:
@@ -45,3 +48,145 @@ def load_av() -> Any:
     except ModuleNotFoundError as error:
         raise MissingPackageError("videos need PyAV; pip install av") from error
     return av
+
+
+def load_opencv() -> Any:
+    """``cv2`` (OpenCV); it is optional, and a wheel with windows fails to load where the system has no libGL."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingPackageError(
+            f"OpenCV does not load ({error}); pip install opencv-python-headless"
+        ) from error
+    return cv2
+
+
+def load_torchcodec() -> Any:
+    """``torchcodec`` with its decoders; it is optional.
+
+    Symptom: it imports only beside the torch it was built for (0.14 and later: CUDA builds) and where the system has
+    FFmpeg's libraries; without them the import raises RuntimeError or OSError.
+    """
+    try:
+        import torchcodec.decoders
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise MissingPackageError(
+            f"torchcodec does not load ({first}); pip install torchcodec==0.13.0 and FFmpeg, or take PyAV"
+        ) from error
+    return torchcodec
+
+
+def load_soundfile() -> Any:
+    """``soundfile``, which brings its own libsndfile; it is optional."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise MissingPackageError(f"soundfile does not load ({error}); pip install soundfile") from error
+    return soundfile
+
+
+def load_onnxruntime() -> Any:
+    """``onnxruntime``; it is optional, and OpenCV runs the same files."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPackageError(f"onnxruntime does not load ({error}); pip install onnxruntime") from error
+    return onnxruntime
+
+
+def load_mmdet() -> Any:
+    """``mmdet.apis``, also on an mmcv without compiled operators (mmcv-lite); it is optional."""
+    try:
+        provide_mmcv_operators()
+        import mmdet.apis
+    except Exception as error:  # also AssertionError: mmdet refuses some versions of mmcv on import
+        raise MissingPackageError(
+            f"this detector needs mmdet, which does not import ({error}); pip install 'kdbench[mmdet]'"
+        ) from error
+    return mmdet.apis
+
+
+def provide_mmcv_operators() -> None:
+    """The operators of mmcv that detectors of one stage need when they run; the others raise when called.
+
+    Symptom: with mmcv-lite, a wheel without the compiled part, ``import mmdet.apis`` raises
+    ``ModuleNotFoundError: No module named 'mmcv._ext'``. Needless with full mmcv, which has to be compiled.
+    """
+    if importlib.util.find_spec("mmcv._ext") is not None:
+        return
+    stub = types.ModuleType("mmcv._ext")
+    stub.__spec__ = importlib.machinery.ModuleSpec(stub.__name__, None)
+    stub.__getattr__ = _absent_operator  # type: ignore[method-assign]
+    stub.nms = _nms  # type: ignore[attr-defined]
+    sys.modules[stub.__name__] = stub
+
+
+def _absent_operator(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+
+    def operator(*_: Any, **__: Any) -> None:
+        raise MissingPackageError(
+            f"mmcv's operator '{name}' needs full mmcv; mmcv-lite has none that is compiled"
+        )
+
+    return operator
+
+
+def _nms(boxes: Any, scores: Any, iou_threshold: float, offset: int = 0) -> Any:
+    """As ``mmcv._ext.nms``: the boxes ``(n, 4)`` that stay, the surest first, as indices."""
+    import torch
+
+    order = scores.argsort(descending=True, stable=True)
+    sorted_boxes = boxes[order].cpu()  # box after box is slow on a GPU
+    low, high = sorted_boxes[:, :2], sorted_boxes[:, 2:] + offset
+    common = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)
+    common, area = common.clamp(min=0).prod(dim=2), (high - low).prod(dim=1)
+    covers = common > iou_threshold * (area[:, None] + area - common)
+    stays = torch.ones(len(order), dtype=torch.bool)
+    for box in range(len(order)):
+        if stays[box]:
+            stays[box + 1 :] &= ~covers[box, box + 1 :]
+    return order[stays.to(order.device)]
+
+
+def mmengine_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint that mmengine wrote, on the CPU, without executing anything of it.
+
+    Symptom: ``torch.load`` of torch 2.6 and later raises ``_pickle.UnpicklingError: Weights only load failed ...
+    Unsupported global: GLOBAL mmengine.logging.history_buffer.HistoryBuffer``, and after it ``GLOBAL getattr``: the
+    losses of the training run are in the file. Allowing both would let a hostile file call anything, so something
+    that does nothing stands in for them. Needless once mmengine keeps losses out of its checkpoints.
+    """
+    import numpy as np
+    import torch
+
+    core = np._core.multiarray
+    dtypes = {type(np.dtype(name)) for name in ("bool", "i4", "i8", "u4", "f4", "f8")}
+    harmless = [slice, np.ndarray, np.dtype, core._reconstruct, core.scalar, *dtypes]
+    harmless += [(_Nothing, "mmengine.logging.history_buffer.HistoryBuffer"), (_nothing, "builtins.getattr")]
+    try:
+        with torch.serialization.safe_globals(harmless):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises about anything
+        refused = re.search(r"Unsupported global: GLOBAL ([\w.]+)", str(error))
+        reason = f"it holds a {refused[1]}" if refused else type(error).__name__
+        raise InvalidDataError(f"{path} is no checkpoint of weights, or damaged ({reason})") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise InvalidDataError(f"{path} is no checkpoint of mmengine: it has no 'state_dict'")
+    return content
+
+
+class _Nothing:
+    """Takes any state and forgets it."""
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def _nothing(*_: Any) -> None:
+    return None

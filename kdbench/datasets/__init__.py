@@ -2,6 +2,9 @@
 
 from .base import ClipDataset, Draw
 from .images import CIFAR10, CIFAR10JPEG, CIFAR100, ImageFolder, TinyImageNet
+from .mm_office import MMOffice
+from .multi_view_videos import MultiViewVideos
+from .multisensor_home import MultiSensorHome
 from .rooms import Rooms, RoomsAugment
 from .sampling import EpochSampler
 from .transforms import (
@@ -28,6 +31,9 @@ __all__ = [
     "Draw",
     "EpochSampler",
     "ImageFolder",
+    "MMOffice",
+    "MultiSensorHome",
+    "MultiViewVideos",
     "RandAugment",
     "Resample",
     "Rooms",
