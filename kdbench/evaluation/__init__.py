@@ -4,10 +4,11 @@ from .accuracy import TopK, topk_accuracy
 from .calibration import Calibration, binned_gap, brier_score, expected_calibration_error
 from .cost import Latency, gflops, gmacs, latency, parameters
 from .fidelity import Fidelity, agreement, decision_agreement, decision_kl_fidelity, kl_fidelity
-from .mean_ap import MeanAP, average_precision, average_precision_authors, mean_average_precision
+from .mean_ap import BranchAP, MeanAP, average_precision, average_precision_authors, mean_average_precision
 from .views import EachOf
 
 __all__ = [
+    "BranchAP",
     "Calibration",
     "EachOf",
     "Fidelity",

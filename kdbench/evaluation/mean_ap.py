@@ -104,3 +104,36 @@ class MeanAP(ColumnMetric):
 
     def _percent(self, score: Tensor, target: Tensor, over: str) -> float:
         return 100 * mean_average_precision(score, target, over, self.compat).item()
+
+
+@METRICS.register_module()
+class BranchAP(ColumnMetric):
+    """The mAP of MultiTSF's three scores, softmaxes over classes: ``clip/mAP_C``, ``frames/mAP_C``, ``both/mAP_C``, ...
+
+    ``clip`` is that of the logits, ``frames`` that of each class's highest frame, ``both`` their mean (Nguyen et al.,
+    FG 2025; from the authors' code). A softmax ranks clips otherwise than the sigmoid of ``MeanAP`` does. Samples carry
+    ``logits`` ``(K,)`` and maybe ``frame_logits`` ``(T, K)``, without which there is only ``clip``; frames whose
+    ``frame_target`` is negative (padding) are left out. ``compat`` is as in ``MeanAP``.
+    """
+
+    reads = ("logits", "target")
+    optional = ("frame_logits", "frame_target")
+
+    def __init__(self, compat: str | None = None, **options: Any):
+        super().__init__(**options)
+        self.metric = MeanAP(compat)
+
+    def measure(self, columns: Mapping[str, Tensor]) -> dict[str, float]:
+        scores = {"clip": columns["logits"].softmax(-1)}
+        if "frame_logits" in columns:
+            frames = columns["frame_logits"]
+            if "frame_target" in columns:
+                padding = (columns["frame_target"] < 0).all(-1, keepdim=True)
+                frames = frames.masked_fill(padding, torch.finfo(frames.dtype).min)
+            scores["frames"] = frames.amax(1).softmax(-1)
+            scores["both"] = (scores["clip"] + scores["frames"]) / 2
+        return {
+            f"{branch}/{name}": value
+            for branch, score in scores.items()
+            for name, value in self.metric.measure({"score": score, "target": columns["target"]}).items()
+        }

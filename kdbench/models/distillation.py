@@ -221,10 +221,11 @@ class Distillation(BaseModel):
         for level in ("frame", "view"):
             if f"{level}_logits" in student:
                 columns[f"{level}_score"] = probabilities(student[f"{level}_logits"].float(), self.data.task)
+        if "frame_logits" in student:
+            columns["frame_logits"] = student.frame_logits.float()
         if self.predict_teacher and self.teacher is not None:
             taught = self._teach(inputs)
             columns["teacher_logits"] = taught.logits.float()
-            if "frame_logits" in student and "frame_logits" in taught:
-                columns["frame_logits"] = student.frame_logits.float()
+            if "frame_logits" in taught:
                 columns["teacher_frame_logits"] = taught.frame_logits.float()
         return [{name: column[i] for name, column in columns.items()} for i in range(len(student.logits))]

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from kdbench.evaluation import MeanAP, average_precision, average_precision_authors, mean_average_precision
+from kdbench.evaluation import (
+    BranchAP,
+    MeanAP,
+    average_precision,
+    average_precision_authors,
+    mean_average_precision,
+)
 
 shapes = st.tuples(st.integers(1, 12), st.integers(1, 5))
 
@@ -137,3 +143,30 @@ def test_frames_are_optional_and_doubles_and_order_do_not_matter() -> None:
     expected = plain.evaluate(len(rows))
     assert set(expected) == {"mAP_C", "mAP_S", "micro_AP"}
     assert mixed.evaluate(len(rows) + 2) == expected
+
+
+def test_the_branches_are_softmaxes_of_the_clip_of_its_highest_frames_and_their_mean() -> None:
+    rows = samples()
+    rng = torch.Generator().manual_seed(6)
+    for row in rows:
+        row["logits"], row["frame_logits"] = (
+            4 * torch.randn(shape, generator=rng, dtype=torch.float64) for shape in ((3,), (6, 3))
+        )
+    metric = BranchAP()
+    metric.process({}, rows)
+    found = metric.evaluate(len(rows))
+    scores = {"clip": [], "frames": [], "both": []}
+    for row in rows:
+        known = [t for t in range(6) if row["frame_target"][t, 0] >= 0]
+        highest = [max(float(row["frame_logits"][t, k]) for t in known) for k in range(3)]
+        pair = [np.exp(x) / np.exp(x).sum() for x in (row["logits"].numpy(), np.array(highest))]
+        for name, score in zip(scores, (*pair, sum(pair) / 2), strict=True):
+            scores[name].append(score)
+    target = torch.stack([row["target"] for row in rows]).numpy()
+    for name, branch in scores.items():
+        assert found[f"{name}/mAP_C"] == pytest.approx(100 * by_sklearn(np.array(branch).T, target.T)), name
+        assert found[f"{name}/mAP_S"] == pytest.approx(100 * by_sklearn(np.array(branch), target)), name
+    assert len({round(found[f"{name}/mAP_C"], 6) for name in scores}) == 3
+    alone = BranchAP(compat="authors")
+    alone.process({}, [{k: v for k, v in row.items() if "frame" not in k} for row in rows])
+    assert {*alone.evaluate(len(rows))} == {"clip/mAP_C", "clip/mAP_S", "clip/micro_AP"}

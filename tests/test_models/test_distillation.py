@@ -92,6 +92,7 @@ def test_frame_logits_and_the_teacher_s_logits_are_predicted_when_asked() -> Non
     )
     sample = net.eval()(**batch(), mode="predict")[0]
     assert sample["frame_score"].shape == (8, 5)
+    torch.testing.assert_close(sample["frame_logits"].softmax(-1), sample["frame_score"])
     torch.testing.assert_close(
         sample["teacher_logits"], net.teacher(batch()["inputs"]["skeleton"])["logits"][0]
     )
