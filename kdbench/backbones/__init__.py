@@ -4,7 +4,7 @@ from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
 from .frame_encoders import FrameResNet, FrameViT
-from .inertial import InertialCNN, InertialTransformer
+from .inertial import InertialCNN, InertialFrames, InertialTransformer
 from .multiasl import MultiASL
 from .multimodal import LateFusion, Peers, TokenFusion
 from .multitrans import MultiTrans
@@ -23,6 +23,7 @@ __all__ = [
     "FrameResNet",
     "FrameViT",
     "InertialCNN",
+    "InertialFrames",
     "InertialTransformer",
     "LateFusion",
     "MobileNetV1",

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import BACKBONES
 from .blocks import (
+    ENCODERS,
     Classifier,
+    ResidualBlock,
     TemporalCNN,
     TemporalConv,
     TemporalNorm,
@@ -26,6 +29,32 @@ def with_magnitudes(signal: Tensor) -> Tensor:
     tensor([[[3., 4., 0., 5.]]])
     """
     return torch.cat((signal, signal.unflatten(-1, (-1, 3)).norm(dim=-1)), -1)
+
+
+@ENCODERS.register_module()
+class InertialFrames(nn.Module):
+    """1-D CNN over a whole recording: ``(B, T, S, 3 * sensors)``, S samples a frame, to ``(B, T, width)``.
+
+    The samples of all frames make one signal, which is not cut at frame borders. A convolution and one residual block
+    for each of ``widths`` halve its length each; what is left of a frame is averaged.
+    """
+
+    def __init__(self, width: int = 128, sensors: int = 2, widths: Sequence[int] = (64, 64, 128)):
+        super().__init__()
+        self.width = width
+        self.norm = TemporalNorm(4 * sensors)
+        self.stem = nn.Sequential(
+            TemporalConv(4 * sensors, widths[0], 7, 2), TemporalNorm(widths[0]), nn.ReLU()
+        )
+        self.body = nn.Sequential(
+            *(ResidualBlock(before, after, 5, 2) for before, after in zip(widths, widths[1:], strict=False))
+        )
+        self.project = nn.Linear(widths[-1], width)
+
+    def forward(self, inertial: Tensor) -> Tensor:
+        signal = with_magnitudes(inertial.flatten(1, 2)).transpose(1, 2)
+        x = F.adaptive_avg_pool1d(self.body(self.stem(self.norm(signal))), inertial.shape[1])
+        return F.relu(self.project(x.transpose(1, 2)))
 
 
 @BACKBONES.register_module()

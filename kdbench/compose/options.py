@@ -28,7 +28,7 @@ _UNTYPED = {
     "optim_wrapper.clip_grad": "torch.nn.utils.clip_grad_norm_",
     "randomness": "mmengine.runner.Runner.set_randomness",
 }
-_ROLE_KEYS = {"reads", "taps", "weights"}
+_ROLE_KEYS = {"reads", "start", "taps", "weights"}
 _BESIDE = {"model.student": _ROLE_KEYS, "model.teacher": _ROLE_KEYS, "model.distiller": {"weights"}}
 
 

@@ -183,7 +183,8 @@ def _choose_weights(config: Config, slots: Mapping[str, str], path: Path, is_swa
     """Weights that a part names are its trained file for use as a teacher; a student starts fresh.
 
     A teacher whose row and part name no file takes ``teacher_weights`` of the data part (``{part}`` is the teacher's
-    name), and a swapped one else the file of the baseline row with the same data.
+    name), and a swapped one else the file of the baseline row with the same data. A student's ``start`` that names a
+    ``part`` takes the file which that part has as a teacher.
     """
     model = config.get("model", {})
     student, teacher = model.get("student") or {}, model.get("teacher")
@@ -191,13 +192,29 @@ def _choose_weights(config: Config, slots: Mapping[str, str], path: Path, is_swa
         of_part = part(path, SLOTS["student"], slots["student"]).config.get("weights")
         if student["weights"] == of_part:
             del student["weights"]
-    if not teacher or "weights" in teacher:
+    if start := student.get("start"):
+        _find_start(start, config)
+    if not teacher:
+        return
+    teacher.pop("start", None)
+    if "weights" in teacher:
         return
     name = slots.get("teacher")
     if name and config.get("teacher_weights"):
         teacher["weights"] = config.teacher_weights.replace("{part}", name)
     elif name and is_swapped and "data" in slots:
         teacher["weights"] = f"{_WORK_DIRS}baseline/{slots['data']}_{name}/seed{{seed}}/student.safetensors"
+
+
+def _find_start(start: ConfigDict, config: Config) -> None:
+    """The file of the part that a student's ``start`` names."""
+    name = start.pop("part", None)
+    if name and not config.get("teacher_weights"):
+        raise ValueError(
+            f"the student starts from the part '{name}'; the data part has no teacher_weights: give start.weights"
+        )
+    if name:
+        start["weights"] = config.teacher_weights.replace("{part}", name)
 
 
 def _go_on(config: Config, path: Path, swapped: Mapping[str, str]) -> str | None:

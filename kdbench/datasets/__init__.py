@@ -6,17 +6,21 @@ from .mm_office import MMOffice
 from .multi_view_videos import MultiViewVideos
 from .multisensor_home import MultiSensorHome
 from .rooms import Rooms, RoomsAugment
+from .rooms_files import RoomsFiles
 from .sampling import EpochSampler
 from .transforms import (
     AugmentDepth,
     AugmentImage,
     AugmentInertial,
     AugmentSkeleton,
+    DisturbInertial,
     RandAugment,
     Resample,
     SampleDepth,
+    ScaleCloseness,
 )
 from .utd_mhad import UTDMHAD
+from .utd_virtual_views import UTDVirtualViews
 
 __all__ = [
     "CIFAR10",
@@ -28,6 +32,7 @@ __all__ = [
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipDataset",
+    "DisturbInertial",
     "Draw",
     "EpochSampler",
     "ImageFolder",
@@ -38,6 +43,9 @@ __all__ = [
     "Resample",
     "Rooms",
     "RoomsAugment",
+    "RoomsFiles",
     "SampleDepth",
+    "ScaleCloseness",
     "TinyImageNet",
+    "UTDVirtualViews",
 ]

@@ -62,9 +62,13 @@ class ClipDataset(Dataset):
         """The sample as recorded, before any transform."""
         raise NotImplementedError
 
+    def draw(self, draw: Draw) -> Sample:
+        """The sample of a draw, before any transform; another than ``load`` gives where the data themselves vary."""
+        return self.load(draw.index)
+
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __getitem__(self, item: int | Draw) -> Sample:
         draw = Draw(*item) if isinstance(item, tuple) else Draw(0, 0, int(item))
-        return {**transformed(self.load(draw.index), self.transforms, draw), "index": draw.index}
+        return {**transformed(self.draw(draw), self.transforms, draw), "index": draw.index}

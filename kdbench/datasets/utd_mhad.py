@@ -21,7 +21,7 @@ from .labels import hide_labels, labelled_mask
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
 from .transforms.time import resample
-from .utd_mhad_depth import FRAMES, HEIGHT, WIDTH, DepthViews, default_cache_dir
+from .utd_mhad_depth import FRAMES, HEIGHT, WIDTH, DepthViews, Rendering, default_cache_dir
 
 _CLASS_NAMES = """
     swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_cw draw_circle_ccw
@@ -176,6 +176,25 @@ def _cut(path: Path, stream: str, arrays: Mapping[str, np.ndarray], rows: np.nda
     return [values[ends[row] - lengths[row] : ends[row]] for row in rows]
 
 
+def depth_views(
+    root: Path,
+    rows: np.ndarray,
+    variants: int,
+    cache_dir: str | Path | None = None,
+    rendering: Rendering = Rendering(),
+) -> dict[int, DepthViews]:
+    """The rendered depth of each subject that has clips among ``rows``; nothing is rendered yet."""
+    clips, made = all_clips(), {}
+    for subject in np.unique(clips.subject[rows]).tolist():
+        source = root / f"depth_s{subject}.npz"
+        if not source.is_file():
+            raise InvalidDataError(f"{source} is missing; {REMEDY}")
+        names = clips.name[clips.subject == subject].tolist()
+        folder = Path(cache_dir or default_cache_dir())
+        made[subject] = DepthViews(source, subject, names, folder, variants, REMEDY, rendering)
+    return made
+
+
 @DATASETS.register_module()
 class UTDMHAD(ClipDataset):
     """Clips of UTD-MHAD as ``{"inputs": {modality: clip}, "target": class or -100, "index": position in the split}``.
@@ -213,7 +232,7 @@ class UTDMHAD(ClipDataset):
         self.variants = depth_variants if split == "train" else 1
         self._streams = read_streams(self.root / STREAMS, self.modalities, self.rows)
         if "depth" in self.modalities:
-            self._depth = self._depth_views(Path(cache_dir or default_cache_dir()))
+            self._depth = depth_views(self.root, self.rows, self.variants, cache_dir)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -246,16 +265,6 @@ class UTDMHAD(ClipDataset):
         if "depth" in self.modalities:
             for views in self._depth.values():
                 views.views()
-
-    def _depth_views(self, cache_dir: Path) -> dict[int, DepthViews]:
-        clips, made = all_clips(), {}
-        for subject in np.unique(clips.subject[self.rows]).tolist():
-            source = self.root / f"depth_s{subject}.npz"
-            if not source.is_file():
-                raise InvalidDataError(f"{source} is missing; {REMEDY}")
-            names = clips.name[clips.subject == subject].tolist()
-            made[subject] = DepthViews(source, subject, names, cache_dir, self.variants, REMEDY)
-        return made
 
 
 def data_spec(

@@ -1,12 +1,13 @@
-"""Rendered depth of UTD-MHAD: front views, made once a subject and kept as memory-mapped files.
+"""Rendered depth of UTD-MHAD: front or turned views, made once a subject and kept as memory-mapped files.
 
 A cache file is named after the content of its source and of the rendering, written atomically under a lock, and made
-again when it is missing or truncated. Shapes: N clips of a subject, 32 frames, 64 rows, 48 columns.
+again when it is missing or truncated. Shapes: N clips of a subject, V views, 32 frames, H rows, W columns.
 """
 
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -47,24 +48,58 @@ def clip_points(stored: np.ndarray) -> Points:
     return to_points(metres(stored[np.linspace(0, len(stored) - 1, FRAMES).round().astype(int)]), CAMERA)
 
 
-class DepthViews:
-    """The rendered clips of one subject: ``views[variant]`` is ``(N, 32, 64, 48)`` bytes, memory-mapped.
+class Rendering(NamedTuple):
+    """How a clip is seen: the size of its pictures and the views' angles about the vertical axis, in degrees.
 
-    ``names`` are the clips that the subject's file must hold and ``lengths`` their numbers of frames.
+    No angle is the front view alone, without an axis for views.
+    """
+
+    height: int = HEIGHT
+    width: int = WIDTH
+    angles: tuple[float, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one rendered clip, ``(32, H, W)`` or ``(V, 32, H, W)``."""
+        views = (len(self.angles),) if self.angles else ()
+        return *views, FRAMES, self.height, self.width
+
+    def of(self, points: Points, turn: np.ndarray) -> np.ndarray:
+        """The clip's pictures, bytes, after the linear map ``turn``, ``(3, 3)``."""
+        turns = [rotation(y=angle) @ turn for angle in np.radians(self.angles)] or [turn]
+        pictures = [front_view(points, each, self.height, self.width) for each in turns]
+        return np.stack(pictures).reshape(self.shape)
+
+
+class DepthViews:
+    """The rendered clips of one subject: ``views[variant]`` is ``(N, *rendering.shape)`` bytes, memory-mapped.
+
+    ``names`` are the clips that the subject's file must hold. Processes may render different subjects at once where
+    the views have angles.
     """
 
     def __init__(
-        self, source: Path, subject: int, names: list[str], cache_dir: Path, variants: int, remedy: str
+        self,
+        source: Path,
+        subject: int,
+        names: list[str],
+        cache_dir: Path,
+        variants: int,
+        remedy: str,
+        rendering: Rendering = Rendering(),
     ):
         self.source, self.subject, self.names, self.remedy = source, subject, names, remedy
-        self.folder, self.variants = cache_dir / "utd_mhad", variants
+        self.variants, self.rendering = variants, rendering
+        self.folder = cache_dir / "utd_mhad"
+        if rendering.angles:
+            self.folder = self.folder / "virtual_views" / f"s{subject}"  # a lock of its own
         self._views: list[np.ndarray] | None = None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_views": None}  # a memory map would travel to a worker as its whole content
 
     def clip(self, position: int) -> tuple[np.ndarray, ...]:
-        """Each rendering, ``(32, 64, 48)`` bytes, of the subject's clip at ``position``."""
+        """Each variant, ``rendering.shape`` bytes, of the subject's clip at ``position``."""
         return tuple(view[position] for view in self.views())
 
     def views(self) -> list[np.ndarray]:
@@ -84,7 +119,9 @@ class DepthViews:
             content = hashlib.sha256(self.source.read_bytes())
         except OSError as error:
             raise InvalidDataError(f"{self.source} cannot be read ({error}); {self.remedy}") from None
-        content.update(repr((RENDERING, CAMERA, FRAMES, HEIGHT, WIDTH, YAW, TILT, SCALE)).encode())
+        height, width, angles = self.rendering
+        how = (RENDERING, CAMERA, FRAMES, height, width, YAW, TILT, SCALE, *([angles] if angles else []))
+        content.update(repr(how).encode())
         stem = f"depth_s{self.subject}_{content.hexdigest()[:16]}"
         return [self.folder / f"{stem}_v{variant}.npy" for variant in range(self.variants)]
 
@@ -93,13 +130,13 @@ class DepthViews:
             view = np.asarray(np.load(path, mmap_mode="r"))
         except (OSError, ValueError, EOFError):
             return None
-        return view if view.shape == (len(self.names), FRAMES, HEIGHT, WIDTH) else None
+        return view if view.shape == (len(self.names), *self.rendering.shape) else None
 
     def _render(self, missing: list[Path], paths: list[Path]) -> None:
         if not missing:
             return
         stored, ends = self._read()
-        made = {path: np.empty((len(ends), FRAMES, HEIGHT, WIDTH), dtype=np.uint8) for path in missing}
+        made = {path: np.empty((len(ends), *self.rendering.shape), dtype=np.uint8) for path in missing}
         for clip, end in track(
             list(enumerate(ends)),
             description=f"rendering depth of subject {self.subject} into {self.folder}",
@@ -108,7 +145,7 @@ class DepthViews:
         ):
             points = self._points(clip, stored[ends[clip - 1] if clip else 0 : end])
             for path in missing:
-                made[path][clip] = front_view(points, turn_of(paths.index(path), clip), HEIGHT, WIDTH)
+                made[path][clip] = self.rendering.of(points, turn_of(paths.index(path), clip))
         for path, views in made.items():
             remove_leftovers(path)
             with atomic_path(path) as temporary:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..registry import BACKBONES, build, find
 from ..spec import STRONG, DataSpec, Fields
 from ..taps import Taps
+from ..weights import RANDOM, load_modules
 
 STRONG_LOGITS = f"logits{STRONG}"
 MEMBERS = "_members"  # behind a role's name in ``Needs.heads``: the heads of its members
@@ -19,13 +20,15 @@ class Role:
 
     Beside the constructor's own arguments the config may say ``reads`` (modalities, in the order of ``forward``),
     ``taps`` (name -> place) and ``weights`` (a file, or ``"random"``); the model's own attributes are the defaults.
-    ``num_classes`` comes from the data unless the config says it.
+    ``num_classes`` comes from the data unless the config says it. ``start=dict(weights=FILE, modules=(PLACE, ...))``
+    begins with these modules as they are in another network's file, and trains on; ``weights`` go before it.
     """
 
     def __init__(self, name: str, config: Mapping[str, Any], data: DataSpec):
         config = dict(config)
         self.name, self.weights = name, config.pop("weights", None)
         reads, places = config.pop("reads", None), config.pop("taps", None)
+        self.start = _checked_start(name, config.pop("start", None))
         if places is not None and not isinstance(places, Mapping):
             raise ValueError(
                 f"taps of the {name} are {places!r}; they map names to places: dict(embedding='fc:in')"
@@ -76,6 +79,11 @@ class Role:
             result = self.model(*(inputs[name] for name in self.reads))
         return Fields({**self._fields(result), **out, **self._strong(inputs)})
 
+    def load_start(self) -> None:
+        """Take the modules of ``start`` from their file, if there is one."""
+        if self.start and self.start["weights"] != RANDOM:
+            load_modules(self.model, self.start["weights"], self.start["modules"])
+
     def inputs_of(self, known: Mapping[str, Any]) -> list[str]:
         """The names of ``known`` that this role can read: its modalities, and strong views of them."""
         return [name for name in known if name.removesuffix(STRONG) in self.reads]
@@ -90,3 +98,11 @@ class Role:
     @staticmethod
     def _fields(result: Tensor | Mapping[str, Tensor]) -> Fields:
         return Fields(result) if isinstance(result, Mapping) else Fields(logits=result)
+
+
+def _checked_start(name: str, start: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if start is not None and {*start} != {"weights", "modules"}:
+        raise ValueError(
+            f"start of the {name} says {', '.join(start)}; there is: weights (a file) and modules (places in the network)"
+        )
+    return start

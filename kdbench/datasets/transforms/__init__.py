@@ -1,9 +1,9 @@
 """Clip transforms: pure functions of a clip and a random generator, one module a modality."""
 
 from .base import ClipTransform
-from .depth import AugmentDepth, SampleDepth
+from .depth import AugmentDepth, SampleDepth, ScaleCloseness
 from .image import AugmentImage
-from .inertial import AugmentInertial
+from .inertial import AugmentInertial, DisturbInertial
 from .rand_augment import RandAugment
 from .skeleton import AugmentSkeleton
 from .time import Resample
@@ -14,7 +14,9 @@ __all__ = [
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipTransform",
+    "DisturbInertial",
     "RandAugment",
     "Resample",
     "SampleDepth",
+    "ScaleCloseness",
 ]

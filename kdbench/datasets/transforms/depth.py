@@ -67,3 +67,20 @@ class AugmentDepth(ClipTransform):
         rows, columns = rng.integers(-self.shift, self.shift + 1, 2)
         gain = 1 + self.gain * rng.uniform(-1, 1)
         return closeness_and_mask(chosen[picked], gain, int(rows), int(columns))
+
+
+@TRANSFORMS.register_module()
+class ScaleCloseness(ClipTransform):
+    """A random gain of closeness, up to ``gain`` (relative), the same in all views of a clip; for rendered bytes."""
+
+    modality = "depth"
+
+    def __init__(self, gain: float = 0.1):
+        self.gain = gain
+
+    def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Bytes of any shape; persons stay persons and the background stays 0."""
+        levels = 128 + (np.arange(256) - 128) * (1 + self.gain * rng.uniform(-1, 1))
+        table = np.rint(levels).clip(1, 255).astype(np.uint8)
+        table[0] = 0
+        return table[clip]

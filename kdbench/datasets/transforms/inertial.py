@@ -15,6 +15,18 @@ def scaled_inertial(clip: np.ndarray) -> np.ndarray:
     return (clip / np.repeat((1.0, GYROSCOPE_SCALE), 3)).astype(np.float32)
 
 
+def disturbed(
+    rng: np.random.Generator, clip: np.ndarray, angle: float, scale: float, channel_scale: float, noise: float
+) -> np.ndarray:
+    """``(..., 6)`` float32 with both sensors turned, gains changed and noise added; see ``AugmentInertial``."""
+    turn = rotation(*rng.uniform(-angle, angle, 3)).T
+    gain = (1 + scale * rng.uniform(-1, 1)) * (1 + channel_scale * rng.uniform(-1, 1, 6))
+    mix = np.kron(np.eye(2), turn) * gain
+    clip = clip @ mix.astype(np.float32)
+    clip += noise * rng.standard_normal(clip.shape, dtype=np.float32)
+    return clip
+
+
 @TRANSFORMS.register_module()
 class AugmentInertial(ClipTransform):
     """Random variants of an inertial clip: time, how the sensor sits, its gain, noise.
@@ -44,9 +56,20 @@ class AugmentInertial(ClipTransform):
     def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """``(T, 6)`` float32 to ``(frames, 6)``."""
         clip = interpolate(clip, warped_positions(rng, len(clip), self.frames, self.min_crop, self.warp))
-        turn = rotation(*rng.uniform(-self.angle, self.angle, 3)).T
-        gain = (1 + self.scale * rng.uniform(-1, 1)) * (1 + self.channel_scale * rng.uniform(-1, 1, 6))
-        mix = np.kron(np.eye(2), turn) * gain
-        clip = clip @ mix.astype(np.float32)
-        clip += self.noise * rng.standard_normal(clip.shape, dtype=np.float32)
-        return clip
+        return disturbed(rng, clip, self.angle, self.scale, self.channel_scale, self.noise)
+
+
+@TRANSFORMS.register_module()
+class DisturbInertial(ClipTransform):
+    """What ``AugmentInertial`` does to the sensor, its time left alone: for recordings that go with pictures."""
+
+    modality = "inertial"
+
+    def __init__(
+        self, angle: float = 0.3, scale: float = 0.2, channel_scale: float = 0.1, noise: float = 0.03
+    ):
+        self.angle, self.scale, self.channel_scale, self.noise = angle, scale, channel_scale, noise
+
+    def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """``(..., 6)`` float32 to the same shape."""
+        return disturbed(rng, clip, self.angle, self.scale, self.channel_scale, self.noise)
