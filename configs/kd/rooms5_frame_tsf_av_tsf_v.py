@@ -8,7 +8,7 @@ with read_base():
     from .._base_.models.multitsf import tsf_av as teacher
     from .._base_.models.multitsf import tsf_v as student
     from .._base_.runtime import *
-    from .._base_.schedules.adamw_16e import *
+    from .._base_.schedules.adamw_12e import *
 
 from kdbench.losses import TwoWay
 from kdbench.models import Distillation
