@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "distillers": LEAVES | {"distillers"},
     "backbones": LEAVES | {"backbones", "weights"},
     "datasets": LEAVES | {"datasets", "compat"},
+    "detection": LEAVES | {"detection", "compat"},
     "evaluation": LEAVES | {"evaluation"},
     "engine": LEAVES | {"engine", "weights", "evaluation"},
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
@@ -44,6 +45,7 @@ OPTIONAL = {
     "torchcodec",
     "soundfile",
     "matplotlib",
+    "onnxruntime",
     "timm",
     "scipy",
 }

@@ -43,11 +43,12 @@ class PersonWriter:
         made_by = {"detector": detector, "threshold": threshold, "grid": self.grid, **(settings or {})}
         self.made_by = json.loads(json.dumps(made_by))  # as it will be read: tuples are lists
         self.shards = self.folder / "shards"
-        if anew:
-            self._clear()
-        for path in (self.folder / "index.json", self.shards / "made_by.json"):
-            self._refuse_other_settings(path)
-        _write_json(self.shards / "made_by.json", {"made_by": self.made_by})
+        with folder_lock(self.folder):
+            if anew:
+                self._clear()
+            for path in (self.folder / "index.json", self.shards / "made_by.json"):
+                self._refuse_other_settings(path)
+            _write_json(self.shards / "made_by.json", {"made_by": self.made_by})
 
     def _clear(self) -> None:
         for path in (self.folder / "index.json", self.shards / "made_by.json", *self.shards.rglob("*.npz")):

@@ -80,6 +80,22 @@ class Persons(NamedTuple):
         none = np.zeros((0, 5), dtype=np.float32), np.zeros(len(cells), dtype=np.int32)
         return cls(found.astype(np.float32), cells, *none, float(fps))
 
+    @classmethod
+    def joined(cls, parts: Sequence["Persons"]) -> "Persons":
+        """Parts of one video, one after the other."""
+        arrays = [np.concatenate(each) for each in zip(*(part[:4] for part in parts), strict=True)]
+        return cls(*arrays, parts[0].fps)
+
+    def take(self, frames: Sequence[int] | np.ndarray) -> "Persons":
+        """The record of these frames ``(T,)``, in this order; repeats are allowed.
+
+        >>> Persons.from_boxes([np.array([[0.0, 0.0, 0.5, 1.0, 0.8]]), np.zeros((0, 5))], 5.0).take([1, 0, 0]).counts
+        array([0, 1, 1], dtype=int32)
+        """
+        of_frame = np.split(self.boxes, np.cumsum(self.counts)[:-1])
+        boxes = np.concatenate([of_frame[frame] for frame in frames])
+        return Persons(self.scores[frames], self.masks[frames], boxes, self.counts[frames], self.fps)
+
 
 def cells_of_boxes(boxes: np.ndarray, grid: tuple[int, int] = GRID, share: float = SHARE) -> np.ndarray:
     """The cells ``(h, w)`` bool of which one of the boxes, ``(n, 4 or more)`` in 0..1, covers at least ``share``.
@@ -172,10 +188,7 @@ class PersonStore:
         self._arrays: dict[str, np.ndarray] | None = None
 
     def __getstate__(self) -> dict:
-        return {
-            **self.__dict__,
-            "_arrays": None,
-        }  # a memory map would travel to a worker as its whole content
+        return {**self.__dict__, "_arrays": None}  # a memory map would travel to a worker as its content
 
     def __contains__(self, video: str | os.PathLike) -> bool:
         return video_key(video) in self.index["videos"]
@@ -264,10 +277,8 @@ class PersonStore:
         return self._arrays
 
     def _mapped(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        path, remedy = (
-            self.folder / self.index["files"][name],
-            f"remove {self.folder} and run: {self.index['command']}",
-        )
+        path = self.folder / self.index["files"][name]
+        remedy = f"remove {self.folder} and run: {self.index['command']}"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
