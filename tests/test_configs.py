@@ -35,6 +35,9 @@ READ = {
     "cifar10": packings(CIFAR10),
     "tiny_imagenet": [TINY_IMAGENET],
     "utd": ["utd_mhad"],
+    "home1": ["multisensor_home1"],
+    "home2": ["multisensor_home2"],
+    "mm_office": ["mm_office"],
 }
 
 

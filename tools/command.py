@@ -55,6 +55,7 @@ def add_machine_arguments(to: argparse.ArgumentParser) -> None:
 def composed(arguments: argparse.Namespace) -> Any:
     """The config that the row arguments ask for, ``work_dir`` set."""
     from kdbench.compose import compose, parse_options, work_dir
+    from kdbench.engine.promises import fill_in
 
     config = compose(
         arguments.config,
@@ -65,6 +66,7 @@ def composed(arguments: argparse.Namespace) -> Any:
         smoke=arguments.smoke,
         seed=arguments.seed,
     )
+    fill_in(config)
     config.work_dir = arguments.work_dir or config.get("work_dir") or work_dir(config)
     return config
 

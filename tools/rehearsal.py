@@ -26,7 +26,7 @@ def rehearse(config: Any) -> int:
     check_lineage(config)
     read_only([config.get(f"{stage}_dataloader") for stage in ("train", "val", "test")], model.reads)
     weights, data = list(absent_weights(config)), list(absent_data(config))
-    for problem in [*weights, *data]:
+    for problem in dict.fromkeys([*weights, *data]):
         print(f"missing: {problem}")
     if not data:
         print(f"one step: {one_step(config, model)}")

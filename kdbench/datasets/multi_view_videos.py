@@ -55,7 +55,7 @@ class MultiViewVideos(ClipDataset):
     the T steps is ``"random"`` in training and ``"uniform"`` otherwise (``timeline.py``). Frames are resized to
     ``frame_size`` (one number or height and width), the aspect is not kept, nothing is augmented. ``views`` yields
     only these cameras, counted from 0. ``log_mel`` are arguments of ``LogMel``. ``persons`` names the store below
-    ``<root>/persons``.
+    ``<root>/persons``, if there are several.
 
     ``cache`` names the modalities that are kept on disk below ``cache_dir``, at all steps, once they were computed:
     3 H W bytes of frames and some 19 kB of sound for a step of a view.
@@ -85,7 +85,7 @@ class MultiViewVideos(ClipDataset):
         sampling: str | None = None,
         views: Sequence[int] | None = None,
         log_mel: Mapping[str, Any] | None = None,
-        persons: str = "rtmdet",
+        persons: str | None = None,
         cache: Sequence[str] = MODALITIES,
         cache_dir: str | Path | None = None,
         on_problem: str = "substitute",
@@ -111,7 +111,7 @@ class MultiViewVideos(ClipDataset):
         self.log_mel, self.cache = LogMel(**(log_mel or {})), tuple(cache)
         self.on_problem = on_problem
         self._kept = ArrayCache(Path(cache_dir or default_cache_dir()).expanduser() / "videos")
-        self._persons = PersonStore(self.root / "persons" / persons)
+        self._persons = person_store(self.root, persons) if fields else None
         self._substitutes = Substitutes(len(self.records))
         self._check_records()
 
@@ -304,6 +304,22 @@ class MultiViewVideos(ClipDataset):
 
     def _cells(self, field: str) -> tuple[int, ...]:
         return self._persons.grid if field == "mask" else ()
+
+
+def person_store(root: Path, name: str | None) -> PersonStore:
+    """The store below ``<root>/persons``, by its name or the only one; without one the error says how to make it."""
+    folder = root / "persons"
+    known = sorted(path.parent.name for path in folder.glob("*/index.json"))
+    chosen = name or (known[0] if len(known) == 1 else None)
+    if chosen in known:
+        return PersonStore(folder / chosen)
+    if name is None and known:
+        raise ValueError(f"several detectors have looked at {root}; say persons= one of {', '.join(known)}")
+    make = f"python tools/prepare/person_masks.py --detector mmdet --model FILE --root {root}"
+    raise InvalidDataError(
+        f"person scores were asked for (fields), and {folder / (chosen or '<detector>')} is missing; there is: "
+        f"{', '.join(known) or 'nothing'}; run: {make}"
+    )
 
 
 def data_folder(root: str | Path | None, name: str, remedy: str) -> Path:

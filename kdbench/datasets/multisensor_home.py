@@ -44,9 +44,8 @@ class MultiSensorHome(MultiViewVideos):
     ``root`` holds ``train.json`` and ``test.json`` (Home1) or ``train_data.json`` and ``test_data.json`` (Home2), and
     the videos at the paths that these name, themselves or below ``MultiSensor-Home<home>/``, as the archive unpacks;
     by default ``$KDBENCH_DATA_ROOT/multisensor_home<home>``. ``classes`` are by default the 16 of Home1 in the
-    published order, and for Home2, where no list is published, all that its annotation names, sorted.
-    ``num_classes`` is the number that the rest of the row is made for; another one is refused. All labels of an
-    interval count (the authors' loader takes its first). There is no validation split. Further arguments:
+    published order, and for Home2, where no list is published, all that its annotation names, sorted. All labels of
+    an interval count (the authors' loader takes its first). There is no validation split. Further arguments:
     ``MultiViewVideos``; T = 70, 224 x 224 are published.
     """
 
@@ -56,7 +55,6 @@ class MultiSensorHome(MultiViewVideos):
         split: str = "train",
         home: int = 1,
         classes: Sequence[str] | None = None,
-        num_classes: int | None = None,
         modalities: Sequence[str] = MODALITIES,
         **options: Any,
     ):
@@ -67,22 +65,32 @@ class MultiSensorHome(MultiViewVideos):
         self.name, self.remedy = f"MultiSensor-Home{home}", remedy(home)
         root = data_folder(root, FOLDERS[home], self.remedy)
         records = read_records(_annotation(root, split, self.remedy), _prefix(root, split, self))
-        classes = tuple(classes or (HOME1_CLASSES if home == 1 else named_classes(root, self.remedy)))
-        if num_classes not in (None, len(classes)):
-            raise ValueError(
-                f"num_classes={num_classes}; {root} has {len(classes)}: {', '.join(classes)}; set "
-                "model.data.num_classes, model.data.fields and num_classes of both data sets to that number"
-            )
+        classes = tuple(classes or _classes(root, home))
         super().__init__(root, records, classes, split=split, modalities=modalities, **options)
 
+    @staticmethod
+    def promises(
+        root: str | Path | None = None, home: int = 1, classes: Sequence[str] | None = None, **_: Any
+    ) -> dict[str, int]:
+        """How many recordings there are to train on, and how many classes; nothing where the files are absent."""
+        try:
+            root = data_folder(root, FOLDERS[home], remedy(home))
+            num_train = len(read_records(_annotation(root, "train", remedy(home))))
+            return {"num_train": num_train, "num_classes": len(classes or _classes(root, home))}
+        except InvalidDataError:
+            return {}
 
-def named_classes(root: Path, remedy: str) -> tuple[str, ...]:
-    """All classes that the annotation of both splits names, sorted."""
+
+def _classes(root: Path, home: int) -> tuple[str, ...]:
+    return HOME1_CLASSES if home == 1 else named_classes(root)
+
+
+def named_classes(root: Path) -> tuple[str, ...]:
+    """All classes that the annotation of Home2 names in both splits, sorted."""
     path = root / _ALL_LABELS
-    paths = [path] if path.is_file() else [_annotation(root, split, remedy) for split in SPLITS]
-    return tuple(
-        sorted({label for path in paths for record in read_records(path) for label in record.labels})
-    )
+    paths = [path] if path.is_file() else [_annotation(root, split, remedy(2)) for split in SPLITS]
+    records = [record for path in paths for record in read_records(path)]
+    return tuple(sorted({label for record in records for label in record.labels}))
 
 
 def read_records(path: Path, prefix: str = "") -> list[Record]:

@@ -16,6 +16,7 @@ from .log import Log
 from .loop import TrainLoop
 from .optim import PrecisionOptimWrapper
 from .runner import Runner
+from .substitutes import ReportSubstitutes
 
 __all__ = [
     "CheckpointError",
@@ -26,6 +27,7 @@ __all__ = [
     "PrecisionOptimWrapper",
     "ProvideTargets",
     "Ramp",
+    "ReportSubstitutes",
     "Runner",
     "SignalHook",
     "SyncNorms",

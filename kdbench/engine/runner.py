@@ -35,6 +35,7 @@ DEFAULT_HOOKS: dict[str, dict[str, Any]] = {
     "non_finite": {"type": "NonFiniteGuard"},
     "teacher": {"type": "TeacherGuard"},
     "targets": {"type": "ProvideTargets"},
+    "substitutes": {"type": "ReportSubstitutes"},
     "norms": {"type": "SyncNorms"},
     "signals": {"type": "SignalHook"},
 }

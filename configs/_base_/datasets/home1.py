@@ -1,6 +1,6 @@
 """MultiSensor-Home1 at MultiTSF's settings: 5 views, T = 70 at 2.5 a second, 224 x 224, sequence labels.
 
-``num_train`` stands in until ``train.json`` is there; set ``model.data.num_train`` to the number of its recordings.
+``num_train`` stands in until ``train.json`` is there; then the data set says how many recordings it has.
 """
 
 from torch.utils.data import default_collate
@@ -33,7 +33,6 @@ train_dataloader = dict(
         type=MultiSensorHome,
         home=1,
         split="train",
-        num_classes=16,
         supervision="sequence",
         num_frames=70,
         fields=("visible",),
@@ -48,7 +47,6 @@ test_dataloader = dict(
         type=MultiSensorHome,
         home=1,
         split="test",
-        num_classes=16,
         supervision="frame",
         num_frames=70,
         fields=("visible",),

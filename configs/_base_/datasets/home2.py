@@ -1,8 +1,7 @@
 """MultiSensor-Home2 at MultiTSF's settings: 5 views, T = 70 at 2.5 a second, 224 x 224, sequence labels.
 
-No list of its classes is published: 16, as in Home1, is assumed, and refused by the data set if the annotation names
-another number. ``num_train`` stands in until ``train_data.json`` is there; set ``model.data.num_train`` to the number of its
-recordings.
+No list of its classes is published. Their number, that of Home1, and ``num_train`` stand in until the annotation is
+there; then the data set says how many it has.
 """
 
 from torch.utils.data import default_collate
@@ -35,7 +34,6 @@ train_dataloader = dict(
         type=MultiSensorHome,
         home=2,
         split="train",
-        num_classes=16,
         supervision="sequence",
         num_frames=70,
         fields=("visible",),
@@ -50,7 +48,6 @@ test_dataloader = dict(
         type=MultiSensorHome,
         home=2,
         split="test",
-        num_classes=16,
         supervision="frame",
         num_frames=70,
         fields=("visible",),

@@ -19,6 +19,7 @@ from ...registry import near
 from ...spec import InvalidDataError, MissingPackageError
 
 REMEDY = "take that file from its source again"
+_UNSTAMPED = (".avi",)  # torchcodec takes the order of decoding for that of showing in these
 _STAMPING = ("mp4", "matroska", "mpegts")  # containers that store when a frame is shown; AVI, say, does not
 _EARLY = 1e-3  # of a frame: k / fps seconds is frame k, whichever way the quotient was rounded
 
@@ -60,7 +61,7 @@ def probe(path: str | Path, backend: str | None = None) -> VideoInfo:
     Frames are counted, not taken from the header. ``backend`` is chosen if it is not given.
     """
     path = _existing(path)
-    return _BACKENDS[_chosen(backend)].probe(path, *_stamp(path))
+    return _BACKENDS[_chosen(backend, path)].probe(path, *_stamp(path))
 
 
 def read_frames(
@@ -73,7 +74,8 @@ def read_frames(
 
     ``size``, the height and width or one number for both, resizes them (``resized``).
     """
-    path, chosen = _existing(path), _chosen(backend)
+    path = _existing(path)
+    chosen = _chosen(backend, path)
     info = _BACKENDS[chosen].probe(path, *_stamp(path))
     wanted, places = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
     if not len(wanted) or wanted[0] < 0 or wanted[-1] >= info.frames:
@@ -93,18 +95,19 @@ def resized(frames: torch.Tensor, size: int | tuple[int, int] | None) -> torch.T
     return F.interpolate(frames, size=tuple(size), mode="bilinear", antialias=True)
 
 
-def backends() -> tuple[str, ...]:
-    """The packages that load on this machine, the best first."""
-    return tuple(name for name, backend in _BACKENDS.items() if _loads(name, backend))
+def backends(path: str | Path = "") -> tuple[str, ...]:
+    """The packages that load on this machine, and that give the right frames of the file, the best first."""
+    wrong = () if Path(path).suffix.lower() not in _UNSTAMPED else ("torchcodec",)
+    return tuple(name for name, backend in _BACKENDS.items() if name not in wrong and _loads(name, backend))
 
 
-def _chosen(backend: str | None) -> str:
+def _chosen(backend: str | None, path: Path) -> str:
     if backend is not None and backend not in _BACKENDS:
         raise ValueError(f"backend '{backend}' is unknown; {near(backend, _BACKENDS)}")
     if backend is not None:
         _BACKENDS[backend].load()
         return backend
-    there = backends()
+    there = backends(path)
     if not there:
         raise MissingPackageError(
             f"videos need one of {', '.join(_BACKENDS)}, and none of them loads; pip install av"
