@@ -212,12 +212,33 @@ def test_cost_is_that_of_a_step_beside_kd_with_the_same_teacher():
     other = [{**r, "train": {"wall_seconds": 1.0, "cpu_seconds": 80.0}} for r in seeds("kd/utd_0_b")]
     for found in other:
         found["config"] = {**found["config"], "parts": {**found["config"]["parts"], "teacher": "0"}}
-    found = {cells(line)[0]: cells(line)[10] for line in lines(model_zoo([metafile(slow, seeds())]))}
+    found = {cells(line)[0]: cells(line)[-3] for line in lines(model_zoo([metafile(slow, seeds())]))}
     assert found == {"at": "4.50", "kd": "1.00"}
-    by_row = {cells(line)[-1]: cells(line)[10] for line in lines(model_zoo([metafile(slow, seeds(), other)]))}
+    by_row = {cells(line)[-1]: cells(line)[-3] for line in lines(model_zoo([metafile(slow, seeds(), other)]))}
     assert by_row["[config](configs/at/utd_a_b.py)"] == "4.50"
     unknown = [{**r, "train": {"wall_seconds": 1.0}} for r in seeds("at/utd_a_b")]
-    assert cells(lines(model_zoo([metafile(unknown, seeds())]))[0])[10] == "–"
+    assert cells(lines(model_zoo([metafile(unknown, seeds())]))[0])[-3] == "–"
+
+
+def test_gain_over_kd_is_of_the_same_seeds_and_only_beside_kd_with_the_same_teacher():
+    rkd, kd = seeds("rkd/utd_a_b", scores=(92.0, 95.0, 94.0)), seeds("kd/utd_a_b", scores=(91.0, 96.0, 92.0))
+    text = model_zoo([metafile(rkd, kd)])
+    title = "gain over kd (seeds won)"
+    place = next(cells(line) for line in text.splitlines() if title in line).index(title)
+    assert {cells(line)[0]: cells(line)[place] for line in lines(text)} == {"kd": "–", "rkd": "+0.7 (2/3)"}
+    for found in kd:
+        found["config"] = {**found["config"], "parts": {**found["config"]["parts"], "teacher": "0"}}
+    assert title not in model_zoo([metafile(rkd, kd)])
+
+
+def test_a_second_metric_stands_beside_the_first_where_the_field_reports_both():
+    group = [
+        {**r, "primary": "mAP_C", "metrics": {"mAP_C": 60.0, "mAP_S": 70.0 + i}}
+        for i, r in enumerate(seeds())
+    ]
+    text = model_zoo([metafile(group)])
+    assert "| mAP_S 71.0 ± 1.0 |" in lines(text)[0]
+    assert "mAP_S" not in model_zoo([metafile(seeds())])
 
 
 def test_a_lone_student_with_another_budget_says_so():

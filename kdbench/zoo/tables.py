@@ -8,7 +8,9 @@ from .statistics import interval, mean_and_std
 
 NOT_RUN = "–"
 ALL = "all"
-REFERENCE = "kd"  # the method that costs are given beside
+REFERENCE = "kd"  # the method that costs and gains are given beside
+OPTIONAL = ("gain over kd (seeds won)", "also")  # columns that are left out where they would be empty
+ALSO = {"mAP_C": "mAP_S"}  # the second metric of a table, by its first
 HEADER = (
     "method",
     "teacher (score)",
@@ -17,6 +19,8 @@ HEADER = (
     "distilled",
     "95 % interval",
     "gain (seeds won)",
+    "gain over kd (seeds won)",
+    "also",
     "seeds",
     "epochs",
     "seconds",
@@ -100,9 +104,10 @@ def _order(entry: Measured) -> tuple[Any, ...]:
 
 
 def _table(lines: Sequence[Measured], context: Sequence[Measured], changed: set[str]) -> str:
-    rows = [_row(HEADER), _row(["---"] * len(HEADER))]
-    rows += [_row(_cells(entry, context, entry.name in changed)) for entry in lines]
-    return "\n".join(rows) + "\n"
+    body = [_cells(entry, context, entry.name in changed) for entry in lines]
+    kept = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(c[i] != NOT_RUN for c in body)]
+    rows = [HEADER, ["---"] * len(HEADER), *body]
+    return "\n".join(_row([cells[i] for i in kept]) for cells in rows) + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -123,6 +128,8 @@ def _cells(entry: Measured, context: Sequence[Measured], is_changed: bool) -> li
         NOT_RUN if is_lone else own,
         f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else NOT_RUN,
         NOT_RUN if is_lone or alone is None else gain(entry, alone),
+        _gain_over_kd(entry, context),
+        _also(entry),
         str(len(values)),
         str(metadata["Epochs"] or NOT_RUN),
         NOT_RUN if metadata["Seconds"] is None else f"{metadata['Seconds']:.0f}",
@@ -190,6 +197,19 @@ def _one_student(entry: Measured) -> str:
 
 def relative_cost(entry: Measured, context: Sequence[Measured]) -> str:
     """CPU seconds a step beside those of KD with the same data, student and, where there is one, teacher."""
+    other = _with_kd(entry, context)
+    own, reference = _step_seconds(entry), _step_seconds(other) if other else None
+    return f"{own / reference:.2f}" if own and reference else NOT_RUN
+
+
+def _gain_over_kd(entry: Measured, context: Sequence[Measured]) -> str:
+    other = _with_kd(entry, context)
+    taught_alike = other and _teacher_part(other) == _teacher_part(entry)
+    return gain(entry, other) if other and taught_alike and other.name != entry.name else NOT_RUN
+
+
+def _with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
+    """KD with the same data and student; one with the same teacher before others."""
     same = ("Data", "Training Samples")
     peers = [
         other
@@ -198,11 +218,14 @@ def relative_cost(entry: Measured, context: Sequence[Measured]) -> str:
         and other.metadata["Student"] == _one_student(entry)
         and all(other.metadata[key] == entry.metadata[key] for key in same)
     ]
-    other = min(
-        peers, key=lambda peer: (_teacher_part(peer) != _teacher_part(entry), peer.name), default=None
-    )
-    own, reference = _step_seconds(entry), _step_seconds(other) if other else None
-    return f"{own / reference:.2f}" if own and reference else NOT_RUN
+    return min(peers, key=lambda peer: (_teacher_part(peer) != _teacher_part(entry), peer.name), default=None)
+
+
+def _also(entry: Measured) -> str:
+    """Mean and spread of the second metric, named."""
+    name = ALSO.get(entry.result["Primary"])
+    values = [metrics[name] for metrics in entry.result["Seeds"].values() if name in metrics]
+    return f"{name} {spread(values)}" if values else NOT_RUN
 
 
 def _teacher_part(entry: Measured) -> str | None:
