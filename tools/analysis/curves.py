@@ -1,6 +1,6 @@
 """Scores over the epochs by row: the mean over seeds and a band, as a picture and as a table of numbers.
 
-    python tools/analysis/curves.py work_dirs/baseline/rooms_asl_v work_dirs/{kd,vicokd}/rooms_asl_av_asl_v
+    python tools/analysis/curves.py work_dirs/baseline/rooms5_asl_v work_dirs/{kd,vicokd}/rooms5_asl_av_asl_v
 
 A RUN is a row's folder, which holds seed*, or one seed's. What is drawn was measured while training: on validation
 clips where the data have them, else on test clips. Numbers behind a name are of the last epoch.

@@ -1,8 +1,7 @@
 """What the figures share: colours that colour-blind readers tell apart, labels that do not overlap, whole files."""
 
 import csv
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,22 +50,18 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def save(figure: Any, path: Path, header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
-    """Write a figure, and its numbers beside it as CSV; each file is whole or not there."""
-    table = path.with_suffix(".csv")
+def save(
+    figure: Any, path: Path, header: Sequence[str] | None = None, lines: Sequence[Sequence[Any]] = ()
+) -> None:
+    """Write a figure and, with a ``header``, its numbers beside it as CSV; each file is whole or not there."""
+    from kdbench.engine.checkpoint import replace
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda to: figure.savefig(to, dpi=130))
-    _replace(table, lambda to: _write_csv(to, header, lines))
-    print(f"wrote {path} and {table}")
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace(path, lambda to: figure.savefig(to, dpi=130, format=path.suffix[1:]))
+    table = path.with_suffix(".csv")
+    if header is not None:
+        replace(table, lambda to: _write_csv(to, header, lines))
+    print(f"wrote {path} and {table}" if header is not None else f"wrote {path}")
 
 
 def _write_csv(path: Path, header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
