@@ -4,7 +4,7 @@ from mmengine.config import read_base
 
 with read_base():
     from .._base_.datasets.rooms5_frame import *
-    from .._base_.distillers.rooms5 import fitnet as distiller
+    from .._base_.distillers.rooms5 import rooms_fitnet as distiller
     from .._base_.models.multitsf import tsf_av as teacher
     from .._base_.models.multitsf import tsf_v as student
     from .._base_.runtime import *

@@ -4,7 +4,7 @@ from mmengine.config import read_base
 
 with read_base():
     from .._base_.datasets.rooms5 import *
-    from .._base_.distillers.rooms5 import vicokd as distiller
+    from .._base_.distillers.rooms5 import rooms_vicokd as distiller
     from .._base_.models.multiasl import asl_av as teacher
     from .._base_.models.multiasl import asl_v as student
     from .._base_.runtime import *

@@ -1,10 +1,10 @@
-"""Rooms with partial overlap, sequence labels: audio-visual MultiASL teacher, visual student that guesses the sound, ViCoKD without the mask."""
+"""Rooms with partial overlap, sequence labels: audio-visual MultiASL teacher, visual student with adapter, ViCoKD without confidence."""
 
 from mmengine.config import read_base
 
 with read_base():
     from .._base_.datasets.rooms5 import *
-    from .._base_.distillers.rooms5 import vicokd_no_mask as distiller
+    from .._base_.distillers.rooms5 import rooms_vicokd_no_confidence as distiller
     from .._base_.models.multiasl import asl_av as teacher
     from .._base_.models.multiasl import asl_vh as student
     from .._base_.runtime import *
@@ -13,6 +13,7 @@ with read_base():
 from kdbench.losses import ActionSelection
 from kdbench.models import Distillation
 
+lone_student = "asl_v"  # the adapter is part of the method
 task_loss = dict(type=ActionSelection)
 model = dict(
     type=Distillation,
