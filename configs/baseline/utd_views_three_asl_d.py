@@ -1,4 +1,4 @@
-"""x"""
+"""UTD-MHAD virtual views, train 1 3 5, sequence labels: MultiASL with depth only, alone."""
 
 from mmengine.config import read_base
 

@@ -1,4 +1,4 @@
-"""x"""
+"""UTD-MHAD virtual views, train 1 3 5, frame labels: MultiASL with the sensor, the teacher."""
 
 from mmengine.config import read_base
 

@@ -1,6 +1,7 @@
 """Networks for inertial signals: a residual 1-D CNN and a small transformer."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -46,9 +47,7 @@ class InertialFrames(nn.Module):
         self.stem = nn.Sequential(
             TemporalConv(4 * sensors, widths[0], 7, 2), TemporalNorm(widths[0]), nn.ReLU()
         )
-        self.body = nn.Sequential(
-            *(ResidualBlock(before, after, 5, 2) for before, after in zip(widths, widths[1:], strict=False))
-        )
+        self.body = nn.Sequential(*(ResidualBlock(before, after, 5, 2) for before, after in pairwise(widths)))
         self.project = nn.Linear(widths[-1], width)
 
     def forward(self, inertial: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from .labels import hide_labels, labelled_mask
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
 from .transforms.time import resample
-from .utd_mhad_depth import FRAMES, HEIGHT, WIDTH, DepthViews, Rendering, default_cache_dir
+from .utd_mhad_depth import FRAMES, FRONT, HEIGHT, WIDTH, DepthViews, Rendering, default_cache_dir
 
 _CLASS_NAMES = """
     swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_cw draw_circle_ccw
@@ -181,7 +181,7 @@ def depth_views(
     rows: np.ndarray,
     variants: int,
     cache_dir: str | Path | None = None,
-    rendering: Rendering = Rendering(),
+    rendering: Rendering = FRONT,
 ) -> dict[int, DepthViews]:
     """The rendered depth of each subject that has clips among ``rows``; nothing is rendered yet."""
     clips, made = all_clips(), {}

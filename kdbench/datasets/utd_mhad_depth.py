@@ -71,6 +71,9 @@ class Rendering(NamedTuple):
         return np.stack(pictures).reshape(self.shape)
 
 
+FRONT = Rendering()
+
+
 class DepthViews:
     """The rendered clips of one subject: ``views[variant]`` is ``(N, *rendering.shape)`` bytes, memory-mapped.
 
@@ -86,7 +89,7 @@ class DepthViews:
         cache_dir: Path,
         variants: int,
         remedy: str,
-        rendering: Rendering = Rendering(),
+        rendering: Rendering = FRONT,
     ):
         self.source, self.subject, self.names, self.remedy = source, subject, names, remedy
         self.variants, self.rendering = variants, rendering

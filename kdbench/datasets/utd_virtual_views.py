@@ -22,7 +22,6 @@ from .depth_rendering import WINDOW
 from .utd_mhad import (
     CLASSES,
     INERTIAL_SAMPLES,
-    REMEDY,
     STREAMS,
     all_clips,
     data_folder,
@@ -123,7 +122,9 @@ def cut(pictures: np.ndarray, shift: int, width: int) -> np.ndarray:
     array([[0, 1, 2, 3]])
     """
     seen = np.zeros((*pictures.shape[:-1], width), pictures.dtype)
-    first = pictures.shape[-1] // 2 - width // 2 - shift  # the column of the picture that the view begins with
+    first = (
+        pictures.shape[-1] // 2 - width // 2 - shift
+    )  # the column of the picture that the view begins with
     begin, end = max(first, 0), min(first + width, pictures.shape[-1])
     if begin < end:
         seen[..., begin - first : end - first] = pictures[..., begin:end]
@@ -183,7 +184,12 @@ class UTDVirtualViews(ClipDataset):
         _check_dials(angles, reach, field_of_view, variants)
         self.root = data_folder(root)
         self.rows, _ = select(split, protocol)
-        self.split, self.modalities, self.fields, self.supervision = split, tuple(modalities), tuple(fields), supervision
+        self.split, self.modalities, self.fields, self.supervision = (
+            split,
+            tuple(modalities),
+            tuple(fields),
+            supervision,
+        )
         self.angles, self.width = tuple(angles), round(field_of_view * PIXELS)
         self.vary, self.variants = vary, variants if vary else 1
         self.sequences = _checked(make_sequences(angles, reach, seed), sequences)
@@ -272,7 +278,9 @@ class UTDVirtualViews(ClipDataset):
         for action, clip in enumerate(self.sequences.clips[row]):
             views = self._depth[int(all_clips().subject[clip])].clip(place_in_subject()[clip])
             whole = views[chosen[action]][:, moments[action]]
-            part = np.stack([cut(view, shift, self.width) for view, shift in zip(whole, shifts[action], strict=True)])
+            part = np.stack(
+                [cut(view, shift, self.width) for view, shift in zip(whole, shifts[action], strict=True)]
+            )
             present = np.count_nonzero(whole, axis=(2, 3))
             shares.append(np.count_nonzero(part, axis=(2, 3)) / np.maximum(present, 1))
             parts.append(part)
@@ -291,7 +299,7 @@ def _one_hot(labels: np.ndarray) -> np.ndarray:
 def _checked(sequences: Sequences, wanted: str | None) -> Sequences:
     if wanted is not None and sequences.sha256 != wanted:
         raise InvalidDataError(
-            f"the sequences have the hash {wanted}; there is: {sequences.sha256}; they depend on angles, reach and seed: "
+            f"sequences with the hash {wanted} are wanted; there is: {sequences.sha256}; angles, reach and seed make them: "
             "give those of the hash, or sequences=None for sequences of your own"
         )
     return sequences

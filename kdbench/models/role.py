@@ -103,6 +103,6 @@ class Role:
 def _checked_start(name: str, start: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if start is not None and {*start} != {"weights", "modules"}:
         raise ValueError(
-            f"start of the {name} says {', '.join(start)}; there is: weights (a file) and modules (places in the network)"
+            f"start of the {name} says {', '.join(start)}; there is: weights (a file), modules (places)"
         )
     return start

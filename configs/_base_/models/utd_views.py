@@ -1,6 +1,7 @@
 """Networks for the virtual views of UTD-MHAD: depth and sensor (``di``), depth, depth with a guess of the sensor (``dh``).
 
-``_start`` begins with the frame encoder of the teacher that has the sensor, which has seen frame labels.
+``_start`` begins with the frame encoder of the teacher that has the sensor, ``_start_d`` with that of the one that has
+not; both have seen frame labels.
 """
 
 from kdbench.backbones import FrameCNN, InertialFrames, MultiASL, MultiTrans, MultiTSF
@@ -38,6 +39,7 @@ trans_d = dict(_trans, **_seen)
 trans_dh = dict(_trans, **_guessed)
 
 asl_d_start = dict(asl_d, start=dict(part="asl_di", modules=("encoders.depth",)))
+asl_d_start_d = dict(asl_d, start=dict(part="asl_d", modules=("encoders.depth",)))
 asl_dh_start = dict(asl_dh, start=dict(part="asl_di", modules=("encoders.depth",)))
 tsf_d_start = dict(tsf_d, start=dict(part="tsf_di", modules=("encoders.depth",)))
 tsf_dh_start = dict(tsf_dh, start=dict(part="tsf_di", modules=("encoders.depth",)))

@@ -1,0 +1,15 @@
+"""UTD-MHAD virtual views, frame labels: MultiTSF with the sensor, the teacher."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd_views_frame import *
+    from .._base_.models.utd_views import tsf_di as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_24e import *
+
+from kdbench.losses import TwoWay
+from kdbench.models import Distillation
+
+task_loss = dict(type=TwoWay, frame_weight=1.0)
+model = dict(type=Distillation, data=data, student=student, task_loss=task_loss)

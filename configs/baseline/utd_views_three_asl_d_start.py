@@ -1,0 +1,15 @@
+"""UTD-MHAD virtual views, train 1 3 5, sequence labels: MultiASL with depth only, started from a teacher, alone."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd_views_three import *
+    from .._base_.models.utd_views import asl_d_start as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_24e import *
+
+from kdbench.losses import ActionSelection
+from kdbench.models import Distillation
+
+task_loss = dict(type=ActionSelection)
+model = dict(type=Distillation, data=data, student=student, task_loss=task_loss)
