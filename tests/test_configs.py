@@ -38,6 +38,7 @@ READ = {
     "home1": ["multisensor_home1"],
     "home2": ["multisensor_home2"],
     "mm_office": ["mm_office"],
+    "rooms_files": ["rooms_files"],
 }
 
 
