@@ -33,6 +33,7 @@ from .utd_mhad import (
 from .utd_mhad_depth import FRAMES, Rendering
 
 ANGLES = (-45.0, 0.0, 45.0)  # degrees
+REACH, FIELD_OF_VIEW = 2.0, 1.8  # metres
 ACTIONS, ACTION_FRAMES = 3, 8
 SIZE = 48  # rows and columns of the square renderings that the views are cut out of
 PIXELS = SIZE / WINDOW  # a metre
@@ -73,7 +74,7 @@ def offsets(places: np.ndarray, angles: Sequence[float]) -> np.ndarray:
     return places @ np.stack((np.cos(turns), np.sin(turns)))
 
 
-def make_sequences(angles: Sequence[float] = ANGLES, reach: float = 2.0, seed: int = 0) -> Sequences:
+def make_sequences(angles: Sequence[float] = ANGLES, reach: float = REACH, seed: int = 0) -> Sequences:
     """A sequence for each of the 861 clips: it and two other actions of its subject, in random order and places.
 
     X and Z are uniform within ``reach`` metres, drawn again until one view sees the action within 0.6 m of its centre.
@@ -165,8 +166,8 @@ class UTDVirtualViews(ClipDataset):
         fields: Sequence[str] = ("visible",),
         supervision: str = "frame",
         angles: Sequence[float] = ANGLES,
-        reach: float = 2.0,
-        field_of_view: float = 1.8,
+        reach: float = REACH,
+        field_of_view: float = FIELD_OF_VIEW,
         vary: bool = False,
         variants: int = VARIANTS,
         seed: int = 0,
@@ -181,7 +182,7 @@ class UTDVirtualViews(ClipDataset):
             ("field", fields, FIELDS),
         ):
             _choose(what, asked, known)
-        _check_dials(angles, reach, field_of_view, variants)
+        check_dials(angles, reach, field_of_view, variants)
         self.root = data_folder(root)
         self.rows, _ = select(split, protocol)
         self.split, self.modalities, self.fields, self.supervision = (
@@ -299,13 +300,16 @@ def _one_hot(labels: np.ndarray) -> np.ndarray:
 def _checked(sequences: Sequences, wanted: str | None) -> Sequences:
     if wanted is not None and sequences.sha256 != wanted:
         raise InvalidDataError(
-            f"sequences with the hash {wanted} are wanted; there is: {sequences.sha256}; angles, reach and seed make them: "
-            "give those of the hash, or sequences=None for sequences of your own"
+            f"the sequences wanted have the hash {wanted}; there is: {sequences.sha256}; angles, reach and seed make "
+            "them: give those of the hash, or sequences=None for sequences of your own"
         )
     return sequences
 
 
-def _check_dials(angles: Sequence[float], reach: float, field_of_view: float, variants: int) -> None:
+def check_dials(
+    angles: Sequence[float], reach: float, field_of_view: float = FIELD_OF_VIEW, variants: int = VARIANTS
+) -> None:
+    """Refuse cameras, places or renderings that make no sequence, as a ``ValueError``."""
     if not angles or not all(map(math.isfinite, angles)):
         raise ValueError(f"angles={tuple(angles)}; there is: one or more, in degrees")
     if not 0 <= reach <= 10:
