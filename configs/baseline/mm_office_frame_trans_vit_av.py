@@ -1,0 +1,15 @@
+"""MM-Office, frame labels: the MultiTrans teacher that sees and hears."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.mm_office_frame import *
+    from .._base_.models.multitrans_paper import trans_vit_av as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adam_50e import *
+
+from kdbench.losses import TwoWay
+from kdbench.models import Distillation
+
+task_loss = dict(type=TwoWay, frame_weight=1.0)
+model = dict(type=Distillation, data=data, student=student, task_loss=task_loss, preprocessor=preprocessor)
