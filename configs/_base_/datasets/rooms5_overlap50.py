@@ -5,7 +5,7 @@ from mmengine.config import read_base
 with read_base():
     from .rooms5 import *
 
-protocol = "one person, 5 views, overlap 0.5"
+protocol = "one home, 5 views, overlap 0.5"
 teacher_weights = "work_dirs/baseline/rooms5_overlap50_frame_{part}/seed{seed}/student.safetensors"
 train_dataloader.update(dataset=dict(overlap=0.5))
 val_dataloader.update(dataset=dict(overlap=0.5))
