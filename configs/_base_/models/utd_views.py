@@ -16,6 +16,7 @@ _sensing = dict(
             grid=(3, 3),
             difference=True,
             rendered=True,
+            context=2,
         ),
         inertial=dict(type=InertialFrames, width=96, widths=(48, 48, 96)),
     ),
