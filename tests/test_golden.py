@@ -1,12 +1,16 @@
 """Values, gradients and intermediate numbers of a golden file (``--golden FILE``)."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
+from kdbench import distillers
 
 from .golden_table import TABLE, Case
 
@@ -81,3 +85,24 @@ def test_entry(entry: dict[str, Any]) -> None:
     if students and "student_grad_norm" in entry:
         first = next(n for n in leaves if n.startswith("student"))
         close(students[first].grad.norm(), entry["student_grad_norm"], relative)
+
+
+def larger(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function whose result is a ten-thousandth too large."""
+    return lambda *arguments, **options: 1.0001 * function(*arguments, **options)
+
+
+# What ViCoKD is made of, and the entries that hold it.
+PARTS = {"hint_loss": "fitnets", "bernoulli_kd_loss": "bernoulli_kd", "view_consistency": "view_consistency"}
+
+
+@pytest.mark.parametrize("function", PARTS)
+def test_a_term_of_vicokd_that_is_a_ten_thousandth_too_large_is_noticed(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = json.loads((Path(__file__).parent / "golden" / "losses.json").read_text())["entries"]
+    own = [e for e in entries if e["name"] == PARTS[function] and e["value"] > 1e-3]
+    test_entry(own[0])
+    monkeypatch.setattr(distillers, function, larger(getattr(distillers, function)))
+    with pytest.raises(AssertionError, match=" is not "):
+        test_entry(own[0])

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdbench.backbones import MultiView
-from kdbench.distillers import ViCoKD, bernoulli_kd_loss, kd_loss, view_consistency
+from kdbench.backbones import MultiASL, MultiTrans, MultiTSF, MultiView
+from kdbench.distillers import ViCoKD, bernoulli_kd_loss, kd_loss, vicokd, view_consistency
 from kdbench.models import Distillation
 from kdbench.registry import DISTILLERS, build
 from kdbench.spec import MULTI_LABEL, SINGLE_LABEL, DataSpec, Fields, IncompatibleError, Needs
@@ -81,6 +81,20 @@ def test_the_terms_are_their_formulas_times_their_weights() -> None:
     assert set(found) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
+
+
+@pytest.mark.parametrize("term", ["feature", "logit", "consistency"])
+def test_a_term_that_is_a_ten_thousandth_too_large_is_noticed(
+    term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if term == "logit":
+        monkeypatch.setitem(vicokd.FORMS, "bernoulli", lambda *values: 1.0001 * bernoulli_kd_loss(*values))
+    else:
+        name = {"feature": "hint_loss", "consistency": "view_consistency"}[term]
+        function = getattr(vicokd, name)
+        monkeypatch.setattr(vicokd, name, lambda *values, **options: 1.0001 * function(*values, **options))
+    with pytest.raises(AssertionError, match="not close"):
+        test_the_terms_are_their_formulas_times_their_weights()
 
 
 def test_equal_features_cost_nothing_and_other_widths_go_through_a_map() -> None:
@@ -176,6 +190,47 @@ def test_the_student_trains_without_the_teachers_sound_and_the_teacher_is_left_a
     assert all(torch.equal(value, before[name]) for name, value in model.teacher.state_dict().items())
     heard = model.eval()(inputs, mode="tensor")
     torch.testing.assert_close(model({"rgb": inputs["rgb"]}, mode="tensor"), heard, rtol=0, atol=0)
+
+
+FAMILIES = {MultiASL: {"head_width": 4}, MultiTSF: {"heads": 4, "view_hidden": 16}, MultiTrans: {}}
+families = pytest.mark.parametrize("family", FAMILIES)
+
+
+def network(family: type, **options: object) -> dict:
+    """A small network of a family that sees and hears, if ``options`` do not say otherwise."""
+    sizes = {"encoders": {"rgb": RGB, "audio": AUDIO}, "width": 16, "cross_modal": True, **FAMILIES[family]}
+    return {"type": family, **sizes, **options}
+
+
+@families
+def test_a_student_that_guesses_the_sound_learns_and_runs_without_it(family: type) -> None:
+    model = Distillation(
+        data=rooms(),
+        student=network(family, modalities=("rgb",), hallucinate="audio"),
+        teacher=network(family, weights="random"),
+        distiller={"type": ViCoKD},
+    )
+    inputs = {"rgb": torch.rand(B, V, T, 3, 16, 16), "audio": torch.rand(B, V, T, 8, 32)}
+    found = model.train()(inputs, mode="loss", target=torch.eye(K)[:B], visible=torch.ones(B, V, T))
+    found["loss_feature"].backward()
+    assert all(float(p.grad.abs().sum()) > 0 for p in model.student.adapter.parameters())
+    assert all(p.grad is None for p in model.teacher.parameters())
+    heard = model.eval()(inputs, mode="tensor")
+    torch.testing.assert_close(model({"rgb": inputs["rgb"]}, mode="tensor"), heard, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("family", [MultiASL, MultiTSF])
+def test_the_consistency_reaches_no_picture_of_a_view_that_shows_nobody(family: type) -> None:
+    torch.manual_seed(0)
+    alone = {"type": ViCoKD, "feature": 0.0, "logit": 0.0}
+    student = network(family, modalities=("rgb",), cross_modal=False)
+    model = Distillation(data=rooms(), student=student, distiller=alone).eval()
+    rgb, visible = torch.rand(B, V, T, 3, 16, 16, requires_grad=True), torch.ones(B, V, T)
+    visible[0, 1], visible[1, 1:] = 0, 0
+    loss = model({"rgb": rgb}, mode="loss", target=torch.eye(K)[:B], visible=visible)["loss_consistency"]
+    loss.backward()
+    reached = rgb.grad.abs().sum((2, 3, 4, 5)) > 0
+    assert reached.tolist() == [[True, False, True], [False, False, False]]
 
 
 @pytest.mark.parametrize("mask", [0.0, 1.0])
