@@ -68,7 +68,7 @@ def test_files_give_what_decoding_and_computing_anew_give(tmp_path) -> None:
         assert set(one["inputs"]) == {"rgb", "audio"}
         for name, value in one["inputs"].items():
             torch.testing.assert_close(value, other["inputs"][name])
-        assert float(one["inputs"]["audio"].std()) > 0.1
+        assert float(one["inputs"]["audio"][..., :30, :].std()) > 0.1  # the hops that hold sound
     sound = files.sounding(root)
     np.testing.assert_array_equal(sound["mapped"](), sound["anew"]())
     if files.DETECTOR.is_file() and files.PEOPLE.is_file():

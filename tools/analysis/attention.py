@@ -319,8 +319,8 @@ def draw_frame(
     axes[0].imshow(np.moveaxis(picture, 0, -1) if is_colour else picture[0], cmap="gray")
     for axis, one in zip(axes[1:], there, strict=True):
         axis.imshow(picture.mean(0) if is_colour else picture[0], cmap="gray")
-        strength = one / one.max() if one.any() else one
-        axis.imshow(strength, cmap="inferno", alpha=0.25 + 0.6 * strength, vmin=0, vmax=1)
+        strength = (one - one.min()) / max(one.max() - one.min(), 1e-12)
+        axis.imshow(strength, cmap="inferno", alpha=0.15 + 0.7 * strength, vmin=0, vmax=1)
         if not one.any():
             axis.text(0.5, 0.5, "no map", transform=axis.transAxes, color="white", ha="center", va="center")
     for axis in axes:
