@@ -13,6 +13,7 @@ from ...spec import InvalidDataError, MissingPackageError
 
 REMEDY = "take that file from its source again"
 SILENT = 2.0**-15  # a peak below one step of 16 bits
+MISSING_SECONDS = 0.25  # that a whole track may lack: encoders count their own delay in
 _SOUND_FILES = (".wav", ".flac", ".ogg")
 
 
@@ -69,6 +70,8 @@ def _read_pyav(path: Path) -> Sound | None:
     av = load_av()
     try:
         with av.open(str(path)) as container:
+            if not container.streams.video and not container.streams.audio:
+                raise _unreadable(path, "it has neither pictures nor sound")
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
@@ -78,10 +81,12 @@ def _read_pyav(path: Path) -> Sound | None:
                 for frame in container.decode(stream)
                 for block in mono.resample(frame)
             ]
-            rate = int(stream.rate)
+            rate, promised = int(stream.rate), float((stream.duration or 0) * stream.time_base)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
     joined = np.concatenate([np.zeros(0, dtype=np.float32), *blocks])
+    if len(joined) / rate < promised - MISSING_SECONDS:
+        raise _unreadable(path, f"{len(joined) / rate:.1f} s of {promised:.1f} s")
     return Sound(torch.from_numpy(joined.astype(np.float32)), rate)
 
 
@@ -97,6 +102,9 @@ def _read_torchcodec(path: Path) -> Sound | None:
         samples = decoder.get_all_samples()
     except RuntimeError as error:
         raise _unreadable(path, str(error).splitlines()[0]) from error
+    promised = float(decoder.metadata.duration_seconds_from_header or 0)
+    if samples.duration_seconds < promised - MISSING_SECONDS:
+        raise _unreadable(path, f"{samples.duration_seconds:.1f} s of {promised:.1f} s")
     return Sound(samples.data.mean(dim=0), int(samples.sample_rate))
 
 
@@ -139,23 +147,21 @@ class LogMel:
         kaldi = importlib.import_module("torchaudio.compliance.kaldi")
 
         waveform = torchaudio.functional.resample(sound.waveform, sound.rate, self.rate)
-        length = len(waveform) // chunks
-        needed = int(self.window_ms * self.rate / 1000)
-        if length < needed:  # a track that is much shorter than its pictures
-            waveform, length = F.pad(waveform, (0, needed * chunks - len(waveform))), needed
-        banks = [
-            kaldi.fbank(
-                waveform[None, at * length : (at + 1) * length],
-                sample_frequency=self.rate,
-                window_type="hanning",
-                num_mel_bins=self.mel_bins,
-                frame_length=self.window_ms,
-                frame_shift=self.hop_ms,
-                dither=0.0,
-            )
-            for at in range(chunks)
-        ]
-        return torch.stack(banks).numpy()
+        window, hop = (int(ms * self.rate * 0.001) for ms in (self.window_ms, self.hop_ms))
+        length = max(len(waveform) // chunks, window)  # a track may be much shorter than its pictures
+        waveform = F.pad(waveform, (0, max(length * chunks - len(waveform), 0)))[: length * chunks]
+        windows = waveform.reshape(chunks, length).unfold(1, window, hop)
+        # Windows end to end and a shift of a whole window: one call for all chunks.
+        banks = kaldi.fbank(
+            windows.reshape(1, -1),
+            sample_frequency=self.rate,
+            window_type="hanning",
+            num_mel_bins=self.mel_bins,
+            frame_length=self.window_ms,
+            frame_shift=self.window_ms,
+            dither=0.0,
+        )
+        return banks.reshape(chunks, -1, self.mel_bins).numpy()
 
     def padded(self, real: np.ndarray) -> np.ndarray:
         """Chunks ``(T, any, mel_bins)`` as ``(T, hops, mel_bins)``: cut or filled up with zeros, then scaled."""
