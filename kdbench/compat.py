@@ -138,17 +138,16 @@ def _nms(boxes: Any, scores: Any, iou_threshold: float, offset: int = 0) -> Any:
     """As ``mmcv._ext.nms``: the boxes ``(n, 4)`` that stay, the surest first, as indices."""
     import torch
 
-    order = scores.argsort(descending=True, stable=True)
-    sorted_boxes = boxes[order].cpu()  # box after box is slow on a GPU
-    low, high = sorted_boxes[:, :2], sorted_boxes[:, 2:] + offset
-    common = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)
-    common, area = common.clamp(min=0).prod(dim=2), (high - low).prod(dim=1)
-    covers = common > iou_threshold * (area[:, None] + area - common)
-    stays = torch.ones(len(order), dtype=torch.bool)
-    for box in range(len(order)):
-        if stays[box]:
-            stays[box + 1 :] &= ~covers[box, box + 1 :]
-    return order[stays.to(order.device)]
+    left, kept = scores.argsort(descending=True, stable=True).cpu(), []  # box after box is slow on a GPU
+    low, high = boxes[:, :2].cpu(), boxes[:, 2:].cpu() + offset
+    area = (high - low).prod(dim=1)
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        common = torch.minimum(high[best], high[left]) - torch.maximum(low[best], low[left])
+        common = common.clamp(min=0).prod(dim=1)
+        left = left[common <= iou_threshold * (area[best] + area[left] - common)]
+    return torch.tensor(kept, dtype=torch.int64, device=boxes.device)
 
 
 def mmengine_checkpoint(path: Path) -> dict[str, Any]:

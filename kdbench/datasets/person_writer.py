@@ -51,7 +51,8 @@ class PersonWriter:
             _write_json(self.shards / "made_by.json", {"made_by": self.made_by})
 
     def _clear(self) -> None:
-        for path in (self.folder / "index.json", self.shards / "made_by.json", *self.shards.rglob("*.npz")):
+        shards = [self._shard(video) for video in self._videos_in_shards()]
+        for path in (self.folder / "index.json", self.shards / "made_by.json", *shards):
             path.unlink(missing_ok=True)
 
     def _refuse_other_settings(self, path: Path) -> None:
@@ -105,7 +106,8 @@ class PersonWriter:
         return self.shards / f"{key}.npz"
 
     def _videos_in_shards(self) -> set[str]:
-        paths = (path for path in self.shards.rglob("*.npz") if not path.name.startswith("."))
+        found = self.shards.rglob("*.npz")  # also a folder, of the clips in a file depth_s1.npz
+        paths = (path for path in found if path.is_file() and not path.name.startswith("."))
         return {path.relative_to(self.shards).as_posix().removesuffix(".npz") for path in paths}
 
     def _read(self, path: Path) -> Persons:

@@ -32,10 +32,13 @@ class MMDetDetector(PersonDetector):
     ):
         import torch
 
-        apis, path = load_mmdet(), config_file(config)
+        apis, path, self.threshold = load_mmdet(), config_file(config), check_threshold(threshold)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         with warnings.catch_warnings(record=True):  # that no checkpoint is given: it is read below, safely
-            overrides = {"model.backbone.init_cfg": None}  # no pretrained backbone from the network
+            overrides = {
+                "model.backbone.init_cfg": None,  # no pretrained backbone from the network
+                "model.test_cfg.score_thr": threshold,  # the configs keep thousands of boxes, for curves
+            }
             self._model = apis.init_detector(str(path), None, "random", device, overrides)
         classes, digest = self._model.dataset_meta["classes"], ""
         if str(checkpoint) != "none":
@@ -44,7 +47,6 @@ class MMDetDetector(PersonDetector):
         if "person" not in classes:
             raise ValueError(f"{checkpoint} finds no class 'person'; {near('person', classes)}")
         self._apis, self._person = apis, list(classes).index("person")
-        self.threshold = check_threshold(threshold)
         self.settings = {"config": path.stem, "model": Path(checkpoint).name, "sha256": digest}
 
     def _load(self, checkpoint: Path, config: Path) -> tuple[str, ...]:

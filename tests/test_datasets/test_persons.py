@@ -55,7 +55,7 @@ def rng():
 def test_what_goes_in_comes_out(lengths, grid, seed, most, again):
     """Also when the pack is made in two steps, the second of which replaces a video."""
     rng = np.random.default_rng(seed)
-    records = {f"s{i}/é {i}-View1.mp4": made(rng, n, grid, 10.0 + i, most) for i, n in enumerate(lengths)}
+    records = {f"s{i}.npz/é {i}-View1.mp4": made(rng, n, grid, 10.0 + i, most) for i, n in enumerate(lengths)}
     with tempfile.TemporaryDirectory() as folder:
         writer = writer_at(Path(folder), grid=grid)
         for video, record in list(records.items())[:again]:
