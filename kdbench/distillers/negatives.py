@@ -54,8 +54,8 @@ class SampleClasses(nn.Module):
         targets = torch.as_tensor(targets).to(self.order.device)
         if len(targets) != len(self.order) or targets.dim() not in (1, 2):
             raise ValueError(
-                f"targets must be ({len(self.order)},) or ({len(self.order)}, K); "
-                f"their shape is {tuple(targets.shape)}"
+                f"targets must be ({len(self.order)},) or ({len(self.order)}, K); their shape is "
+                f"{tuple(targets.shape)}; num_train of the data is the number of training samples"
             )
         if targets.dim() == 2:
             self.positive = (targets > 0).float()

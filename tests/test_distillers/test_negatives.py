@@ -102,7 +102,8 @@ def test_labels_are_in_no_state_dict() -> None:
         ),
         (
             lambda: classes([0, 1]).set_targets(torch.zeros(3)),
-            "targets must be (2,) or (2, K); their shape is (3,)",
+            "targets must be (2,) or (2, K); their shape is (3,); num_train of the data is the number of training "
+            "samples",
         ),
     ],
 )
