@@ -122,13 +122,19 @@ def check_lineage(config: Mapping[str, Any]) -> None:
     """Refuse a teacher or a start that saw other labels than the row says, or was trained under another protocol.
 
     A teacher that saw labels that the student may not see makes "few labels" into full supervision, and one that was
-    trained on test subjects makes any figure void.
+    trained on test subjects makes any figure void. Modules that a student starts from are a teacher's: the row says no
+    labels for them.
     """
-    teacher = (config.get("model") or {}).get("teacher")
-    files = [path for path in weight_files(teacher or {}) if Path(path).is_file()]
+    model = config.get("model") or {}
+    start_of_student = (model.get("student") or {}).get("start")
     problems = []
-    for found in filter(lambda found: found["row"], map(origin, files)):
-        problems += _differences("teacher", found, config.get("teacher_labels"), config)
+    for role, node, labels in (
+        ("teacher", model.get("teacher"), config.get("teacher_labels")),
+        ("student's start", start_of_student, None),
+    ):
+        files = [path for path in weight_files(node or {}) if Path(path).is_file()]
+        for found in filter(lambda found: found["row"], map(origin, files)):
+            problems += _differences(role, found, labels, config)
     if before := start(config):
         problems += _differences("start", before, student_labels(config), config)
     if problems:
