@@ -161,11 +161,16 @@ def chosen(total: int, frames: int) -> list[int]:
 
 def rgb_strips(inputs: dict[str, Any], sample: dict[str, Any], classes: Any, frames: int) -> Iterator[Strip]:
     """Pictures of each view with the mask outlined, and what its microphone hears below."""
+    rgb = inputs["rgb"] if inputs["rgb"].ndim == 5 else inputs["rgb"][None]
+    yield from view_strips(rgb, inputs.get("audio"), sample, classes, frames)
+
+
+def view_strips(views: Any, audio: Any, sample: dict[str, Any], classes: Any, frames: int) -> Iterator[Strip]:
+    """Pictures (V, T, C, H, W) of each view, and what its microphone hears, if there is one."""
     import numpy as np
 
-    rgb = inputs["rgb"] if inputs["rgb"].ndim == 5 else inputs["rgb"][None]
-    at = chosen(rgb.shape[1], frames)
-    strip = np.moveaxis(rgb[:, at], 2, -1)  # (V, T, H, W, 3)
+    at = chosen(views.shape[1], frames)
+    strip = np.moveaxis(views[:, at], 2, -1)  # (V, T, H, W, C)
     mask = np.asarray(sample["mask"])[:, at] if "mask" in sample else [None] * len(strip)
     visible = np.asarray(sample["visible"])[:, at] if "visible" in sample else [None] * len(strip)
     labels = (
@@ -173,7 +178,6 @@ def rgb_strips(inputs: dict[str, Any], sample: dict[str, Any], classes: Any, fra
         if "frame_target" in sample
         else []
     )
-    audio = inputs.get("audio")
     for view, pictures in enumerate(strip):
         yield (
             1.9,
@@ -200,8 +204,11 @@ def image_strips(
 def depth_strips(
     inputs: dict[str, Any], sample: dict[str, Any], classes: Any, frames: int
 ) -> Iterator[Strip]:
-    """Closeness in each frame with the person outlined."""
+    """Closeness in each frame with the person outlined, or the renderings of each view."""
     depth = inputs["depth"]
+    if depth.ndim == 5:
+        yield from view_strips(depth, None, sample, classes, frames)
+        return
     at = chosen(len(depth), frames)
     yield 1.9, lambda axis: draw_pictures(axis, depth[at, 0], depth[at, 1] > 0.5, None, [])
 
