@@ -64,7 +64,8 @@ class MultiSensorHome(MultiViewVideos):
             raise ValueError(f"MultiSensor-Home has no split '{split}'; {near(split, SPLITS)}")
         self.name, self.remedy = f"MultiSensor-Home{home}", remedy(home)
         root = data_folder(root, FOLDERS[home], self.remedy)
-        records = read_records(_annotation(root, split, self.remedy), _prefix(root, split, self))
+        annotation = _annotation(root, split, self.remedy)
+        records = read_records(annotation, _prefix(root, self.name, annotation))
         classes = tuple(classes or _classes(root, home))
         super().__init__(root, records, classes, split=split, modalities=modalities, **options)
 
@@ -160,9 +161,8 @@ def _annotation(root: Path, split: str, remedy: str) -> Path:
     return found
 
 
-def _prefix(root: Path, split: str, data: MultiSensorHome) -> str:
-    """Where the paths of the annotation start: the root, or the folder that the archive unpacks to."""
-    nested = f"{data.name}/"
-    videos = read_records(_annotation(root, split, data.remedy))[0].videos
-    is_nested = not any((root / video).is_file() for video in videos) and (root / nested).is_dir()
-    return nested if is_nested else ""
+def _prefix(root: Path, archive: str, path: Path) -> str:
+    """Where the paths of an annotation start: the root, or the folder that the archive unpacks to."""
+    videos = [video for record in read_records(path)[:1] for video in record.videos]
+    is_nested = (root / archive).is_dir() and not any((root / video).is_file() for video in videos)
+    return f"{archive}/" if is_nested else ""
