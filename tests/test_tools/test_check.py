@@ -1,0 +1,48 @@
+"""Which rows tools/check.py takes for alike."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from kdbench.compose import compose
+from kdbench.models import checks
+
+ROOT = Path(__file__).parents[2]
+KD = ROOT / "configs/kd"
+PAIR = "asl_vit_av_asl_vit_v.py"
+
+
+@pytest.fixture(scope="module")
+def check() -> ModuleType:
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        return importlib.import_module("check")
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+
+
+def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only(check: ModuleType) -> None:
+    first, twin, other, frame = (
+        check.likeness(compose(KD / f"{data}_{PAIR}").model)
+        for data in ("home1", "home2", "mm_office", "home1_frame")
+    )
+    assert first == twin
+    assert len({first, other, frame}) == 3
+    tau = compose(KD / f"home1_{PAIR}", options={"model.distiller.tau": 2.0}).model
+    assert check.likeness(tau) != first
+
+
+def test_a_model_that_passed_is_not_built_again(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[object] = []
+    monkeypatch.setattr(checks, "checked", built.append)
+    passed: set[str] = set()
+    for data in ("home1", "home2", "mm_office"):
+        assert not [*check.problems(KD / f"{data}_{PAIR}", passed)]
+    assert len(built) == len(passed) == 2
+    monkeypatch.setattr(checks, "checked", lambda model: 1 / 0)
+    for _ in range(2):  # one that fails does so again
+        (problem,) = check.problems(KD / f"home1_frame_{PAIR}", passed)
+        assert problem == "ZeroDivisionError: division by zero"
