@@ -128,6 +128,19 @@ def test_every_picture_has_a_map_of_its_own(encoder: nn.Module) -> None:
     assert not torch.allclose(changed[:, 1], found[:, 1], atol=1e-5)
 
 
+def test_a_picture_that_the_encoder_leaves_out_has_no_map() -> None:
+    torch.manual_seed(0)
+    encoder = {"type": "FrameCNN", "in_channels": 1, "width": 16, "widths": (4, 8), "rendered": True}
+    network = MultiView(CLASSES, {"depth": encoder}).eval()
+    depth = torch.rand(1, VIEWS, FRAMES, 1, 32, 32)
+    depth[0, 0, 1] = 0
+    found = maps.picture_maps(network, [depth], "depth", torch.eye(CLASSES)[:1])
+    total = found.sum((-2, -1))[0]
+    assert float(total[0, 1]) == 0
+    total[0, 1] = 1
+    torch.testing.assert_close(total, torch.ones(VIEWS, FRAMES))
+
+
 def test_the_share_on_people_is_counted_where_people_are() -> None:
     there, mask = torch.zeros(3, 4, 4), torch.zeros(3, 4, 4, dtype=torch.bool)
     there[0], there[1, 0, 0], mask[:2, :2] = 1 / 16, 1.0, True

@@ -78,7 +78,7 @@ def picture_maps(
         found = rollout(tapped[ATTENTION]) if way == "rollout" else last_layer(tapped[ATTENTION])
         found = found.unflatten(-1, _grid(found.shape[-1], pictures.shape[-2:]))
     else:
-        found = _explained(network, encoder, inputs, target, cam, rows)
+        found = _all_pictures(_explained(network, encoder, inputs, target, cam, rows), pictures)
     return at_pixels(found.unflatten(0, pictures.shape[:3]), pictures.shape[-2:], is_patches)
 
 
@@ -94,6 +94,14 @@ def _explained(
         )
     (gradient,) = torch.autograd.grad(score, kept[-1])
     return evidence(kept[-1].detach(), gradient, cam)
+
+
+def _all_pictures(found: Tensor, pictures: Tensor) -> Tensor:
+    """Maps of all pictures; an encoder may leave out those that are zero everywhere, which have no map then."""
+    shown = pictures.flatten(0, 2).flatten(1).any(1)
+    if len(found) == len(shown):
+        return found
+    return found.new_zeros(len(shown), *found.shape[1:]).index_put((shown,), found)
 
 
 @contextmanager
