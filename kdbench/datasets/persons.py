@@ -19,7 +19,9 @@ from .files import BROKEN
 
 GRID = (12, 16)  # cells of a mask, rows and columns; 4 : 3, and close to square cells in 16 : 9
 SHARE = 0.5  # of a cell that must show a person
-COMMAND = "python tools/prepare/person_masks.py --detector onnx --model FILE --root {root}"
+COMMAND = (
+    "python tools/prepare/person_masks.py --detector {detector} --model FILE --root {root} --name {name}"
+)
 FORMAT = 1  # of the files; raise it when they change
 _EARLY = 1e-3  # of a frame: k / fps seconds is frame k, whichever way the quotient was rounded
 
@@ -183,7 +185,9 @@ class PersonStore:
 
     def __init__(self, folder: str | os.PathLike, remedy: str | None = None):
         self.folder = Path(folder)
-        self.remedy = remedy or COMMAND.format(root=self.folder.parent.parent)
+        name, root = self.folder.name, self.folder.parent.parent
+        detector = name if name in ("onnx", "depth") else "mmdet"
+        self.remedy = remedy or COMMAND.format(detector=detector, root=root, name=name)
         self._index: dict[str, Any] | None = None
         self._arrays: dict[str, np.ndarray] | None = None
 

@@ -132,10 +132,10 @@ def test_a_missing_video_names_the_command(store):
 
 
 def test_a_missing_store_names_the_command(tmp_path):
-    with pytest.raises(
-        InvalidDataError, match=rf"index.json is missing; .*person_masks.py .*--root {tmp_path}"
-    ):
-        PersonStore(tmp_path / "persons" / "onnx").scores("a.mp4")
+    for name, detector in (("onnx", "onnx"), ("rtmdet", "mmdet")):
+        command = rf"person_masks.py --detector {detector} .*--root {tmp_path} --name {name}"
+        with pytest.raises(InvalidDataError, match=rf"index.json is missing; .*{command}"):
+            PersonStore(tmp_path / "persons" / name).scores("a.mp4")
     with pytest.raises(InvalidDataError, match="run: make it"):
         PersonStore(tmp_path / "persons" / "onnx", remedy="make it").videos  # noqa: B018
 

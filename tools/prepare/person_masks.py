@@ -265,8 +265,12 @@ def prepare(options: argparse.Namespace, command: str) -> list[str]:
 
 
 def store_folder(options: argparse.Namespace) -> Path:
-    """Where the store is made."""
-    return options.out or options.root / "persons" / (options.name or options.detector)
+    """Where the store is made; that of mmdet has the name of its network, such as rtmdet."""
+    from kdbench.detection.mmdet import CONFIG
+
+    network = Path(options.config or CONFIG).stem.split("_")[0]
+    name = options.name or (network if options.detector == "mmdet" else options.detector)
+    return options.out or options.root / "persons" / name
 
 
 def report(store: "PersonStore", new: list[Source], stride: int, seconds: float) -> None:
@@ -344,7 +348,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--root", required=True, type=Path, help="the folder with the videos, at any depth")
     add("--model", "--checkpoint", help="ONNX file; checkpoint of mmdet, or none for random weights")
     add("--config", help="mmdet: a file, or the name of a config that it ships (default: RTMDet-tiny)")
-    add("--name", help="of the store, below ROOT/persons (default: that of the detector)")
+    add("--name", help="of the store, below ROOT/persons (default: onnx, depth, or mmdet's network: rtmdet)")
     add("--out", type=Path, help="the store's folder, where ROOT cannot be written")
     add("--threshold", type=float, help="confidence that counts (default: 0.3; depth: any value above 0)")
     add(
