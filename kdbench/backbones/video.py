@@ -70,6 +70,7 @@ class FrameCNN(nn.Module):
     ):
         super().__init__()
         self.difference, self.rendered, self.grid, self.width = difference, rendered, tuple(grid), width
+        self.in_channels = in_channels
         first = in_channels * (2 if difference else 1)
         strides = (first_stride, *(2,) * (len(widths) - 1))
         self.convs = nn.ModuleList(
@@ -86,6 +87,10 @@ class FrameCNN(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, video: Tensor) -> Tensor:
+        if video.ndim != 5 or video.shape[2] != self.in_channels:  # no convolution sees clips without anybody
+            raise ValueError(
+                f"clips of the shape {tuple(video.shape)}; there is: (B, T, {self.in_channels}, H, W)"
+            )
         return self.context(self._frames(video).transpose(1, 2)).transpose(1, 2)
 
     def _frames(self, video: Tensor) -> Tensor:

@@ -77,6 +77,12 @@ def test_clips_without_anybody_leave_the_encoder_as_it_is() -> None:
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 16, 12), (2, 3, 2, 16, 12), (2, 2, 3, 1, 16, 12)])
+def test_clips_of_another_shape_are_refused_even_if_they_show_nobody(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"there is: \(B, T, 1, H, W\)"):
+        FrameCNN(1, 16, (8, 8), (2, 2), rendered=True)(torch.zeros(shape))
+
+
 def test_context_reaches_the_neighbours_and_not_other_clips() -> None:
     torch.manual_seed(0)
     plain, wide = (FrameCNN(1, 16, (8, 8), (2, 2), context=count).eval() for count in (0, 1))
