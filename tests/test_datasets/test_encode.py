@@ -147,9 +147,9 @@ def test_shrunk_sizes_are_even_and_keep_the_shape(height, width, short_side):
     assert max(abs(new[0] - height * ratio), abs(new[1] - width * ratio)) <= 1.0
 
 
-def delayed(path, source, shift):
+def delayed(path, source, shift, **options):
     """The pictures of ``source``, later by that many frames."""
-    with av.open(str(source)) as reader, av.open(str(path), "w") as file:
+    with av.open(str(source)) as reader, av.open(str(path), "w", options=options) as file:
         stream = reader.streams.video[0]
         track = file.add_stream_from_template(stream)
         ticks = int(Fraction(shift) / stream.average_rate / stream.time_base)
@@ -163,6 +163,15 @@ def test_a_late_start_stays_late(video, tmp_path):
     delayed(tmp_path / "late.mp4", video, shift=5)
     transcode(tmp_path / "late.mp4", tmp_path / "b.mp4", short_side=32)
     assert times(tmp_path / "b.mp4") == pytest.approx(np.arange(5, 35) / 10)
+
+
+@pytest.mark.usefixtures("without_h264")
+def test_ticks_too_fine_for_mpeg4_keep_the_times(video, tmp_path):
+    delayed(tmp_path / "fine.mp4", video, shift=1, video_track_timescale="90000")
+    with av.open(str(tmp_path / "fine.mp4")) as file:
+        assert file.streams.video[0].time_base == Fraction(1, 90000)
+    transcode(tmp_path / "fine.mp4", tmp_path / "b.mp4", short_side=32)
+    assert times(tmp_path / "b.mp4") == pytest.approx(np.arange(1, 31) / 10)
 
 
 def test_sound_that_is_not_aac_becomes_aac_in_time(tmp_path):

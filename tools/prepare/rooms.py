@@ -180,8 +180,10 @@ def claim(out: Path, home: Home, force: bool) -> None:
         write_json(path, wanted)
 
 
-def check_rate(home: Home) -> None:
-    """Refuse a rate of pictures at which the sound has no whole number of hertz that mp4 knows."""
+def check_dials(home: Home) -> None:
+    """Refuse, before anything is written, what mp4 cannot hold: odd sizes, and rates that give odd rates of sound."""
+    if any(side % 2 for side in home.size):
+        raise ValueError(f"--size {home.size[0]} {home.size[1]}; there is: even numbers")
     rate = rooms_of(home, "train").clock.rate
     if rate != 8000:
         raise ValueError(
@@ -193,7 +195,7 @@ def write_home(out: Path, home: Home, jobs: int = 1, force: bool = False) -> Non
     """Write the whole home; what an earlier run finished stays unless ``force``."""
     from kdbench.datasets.files import folder_lock
 
-    check_rate(home)
+    check_dials(home)
     clips = [Clip(out, home, s, i) for s, n in zip(SPLITS, home.clips, strict=True) for i in range(n)]
     with folder_lock(out):
         claim(out, home, force)

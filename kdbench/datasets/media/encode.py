@@ -20,6 +20,7 @@ from .video import REMEDY, probe
 
 GOP = 16
 SHORT_SIDE = 256
+_FINEST_MPEG4 = 60000  # ticks a second; it knows up to 65,535, and this many hold all common rates
 # One length for every group, no frame that waits for a later one; x264's macroblock tree gave other bytes at every run.
 _X264 = {"preset": "medium", "sc_threshold": "0", "bf": "0", "x264-params": "mbtree=0"}
 _RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)  # of AAC
@@ -173,12 +174,15 @@ class _Pictures:
         self.seconds = -1 / float(self.rate)
         self.size = shrunk((stream.height, stream.width), short_side)
         self.track = _add_video(file, self.size, self.rate, gop, quality)
-        self.track.codec_context.time_base = stream.time_base
+        self.ticks = stream.time_base
+        if self.track.codec_context.name == "mpeg4" and self.ticks.denominator > _FINEST_MPEG4:
+            self.ticks = Fraction(1, _FINEST_MPEG4)
+        self.track.codec_context.time_base = self.ticks
 
     def put(self, packet: Any) -> None:
         for frame in _decoded(self.source, packet):
             self.seconds, self.count = self._time(frame), self.count + 1
-            frame.pts = round(self.seconds / self.stream.time_base)
+            frame.pts, frame.time_base = round(self.seconds / self.ticks), self.ticks
             height, width = self.size
             small = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
             small.pict_type = 0  # the encoder chooses; the source's key frames would come on top of it
