@@ -103,7 +103,8 @@ def test_cache_on_disk_is_shared_by_runs_with_the_same_options(rooms, tmp_path, 
     assert_same(second[4], expected)
     assert_same(pickle.loads(pickle.dumps(second))[4], expected)
     other = Rooms(**{**SMALL, "seed": 1}, cache="disk")
-    assert other._cache.get(4) is None and len(list((tmp_path / "rooms").iterdir())) == 2
+    assert other._cache.get(4) is None
+    assert len(list((tmp_path / "rooms").iterdir())) == 2
 
 
 def test_targets_need_no_rendering_and_equal_the_samples(rooms, monkeypatch):
