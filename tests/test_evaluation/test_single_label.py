@@ -148,7 +148,7 @@ def test_fidelity_of_frames_leaves_out_padding() -> None:
     frames = torch.randn(2, 6, 4, K, generator=rng, dtype=torch.float64)
     truth = (frames[0] > 0).double()
     truth[::2, -1] = -1
-    logits, target = drawn(1, 6)
+    logits, _ = drawn(1, 6)
     columns = {"teacher_logits": logits, "frame_logits": frames[0], "teacher_frame_logits": frames[1]}
     found = evaluated(Fidelity(), rows(logits, (logits > 1).double(), logits, frame_target=truth, **columns))
     student, teacher = (each[truth[..., 0] >= 0] for each in frames)

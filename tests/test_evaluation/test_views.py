@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.evaluation import EachOf
@@ -35,6 +35,7 @@ def stacked(samples: list[dict], name: str):
     return torch.stack([sample[name] for sample in samples]).numpy()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 4))
 def test_each_view_has_scikit_learns_precision_of_clips_and_frames(seed: int, views: int) -> None:
     samples = rows(seed, views, "view")

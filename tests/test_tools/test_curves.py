@@ -7,7 +7,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.toy_project import ALONE, ROOT, ROW, TEACHER, command, write_project
@@ -91,6 +91,7 @@ def test_what_is_not_there_is_refused(trained, words, message):
     assert not (trained / "never.png").exists()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12), st.floats(0.1, 10))
 def test_labels_keep_their_order_and_a_distance(heights, gap):
     moved = spread(heights, gap)
