@@ -30,7 +30,7 @@ _URL = "video_url_"
 def remedy(home: int) -> str:
     """How to get the data of a home."""
     name, folder = f"MultiSensor-Home{home}", f"$KDBENCH_DATA_ROOT/{FOLDERS[home]}"
-    unpack = f" && unzip -q '{folder}/*.zip' -d {folder}" if home == 2 else ""
+    unpack = f' && unzip -q "{folder}/*.zip" -d {folder}' if home == 2 else ""
     return (
         "get it, then set KDBENCH_DATA_ROOT to the folder above it: "
         f"hf download thanhhff/{name} --repo-type dataset --local-dir {folder}{unpack}"

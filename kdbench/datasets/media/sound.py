@@ -94,9 +94,9 @@ def _read_torchcodec(path: Path) -> Sound | None:
     decoders = load_torchcodec().decoders
     try:
         decoder = decoders.AudioDecoder(str(path))
-    except ValueError:  # it has no sound
-        return None
-    except RuntimeError as error:
+    except (ValueError, RuntimeError) as error:
+        if _has_pictures(path, decoders):
+            return None
         raise _unreadable(path, str(error).splitlines()[0]) from error
     try:
         samples = decoder.get_all_samples()
@@ -106,6 +106,15 @@ def _read_torchcodec(path: Path) -> Sound | None:
     if samples.duration_seconds < promised - MISSING_SECONDS:
         raise _unreadable(path, f"{samples.duration_seconds:.1f} s of {promised:.1f} s")
     return Sound(samples.data.mean(dim=0), int(samples.sample_rate))
+
+
+def _has_pictures(path: Path, decoders: Any) -> bool:
+    """Whether a file without sound that can be read is a video all the same."""
+    try:
+        decoders.VideoDecoder(str(path), seek_mode="approximate")
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
 class LogMel:
