@@ -6,6 +6,5 @@ with read_base():
     from .mm_office import *
 
 labels = "frame"
-protocol = "88 strongly labelled recordings, MultiASL's test split"
 data.update(num_train=88, fields=dict(target=(12,), visible=(4, 50), frame_target=(50, 12)))
 train_dataloader.update(dataset=dict(supervision="frame"))
