@@ -119,7 +119,9 @@ def size(config: dict) -> str:
     from kdbench.evaluation import parameters
     from kdbench.registry import BACKBONES, build
 
-    settings = {key: value for key, value in config.items() if key not in ("weights", "reads", "start", "taps")}
+    settings = {
+        key: value for key, value in config.items() if key not in ("weights", "reads", "start", "taps")
+    }
     try:
         return f"{parameters(build(BACKBONES, settings, num_classes=NUM_CLASSES)):,}"
     except (TypeError, ValueError):

@@ -16,6 +16,11 @@ from ..spec import InvalidDataError
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError)  # what a damaged .npz or .npy raises
 
 
+def default_cache_dir() -> Path:
+    """``$KDBENCH_CACHE``, or ``~/.cache/kdbench``."""
+    return Path(os.environ.get("KDBENCH_CACHE", Path.home() / ".cache" / "kdbench")).expanduser()
+
+
 def read_npz(path: Path, names: Sequence[str], remedy: str) -> dict[str, np.ndarray]:
     """The named arrays of an ``.npz``, each unzipped once and checked by the archive's own CRC.
 

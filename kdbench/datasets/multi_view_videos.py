@@ -10,13 +10,13 @@ import numpy as np
 from ..registry import near
 from ..spec import MULTI_LABEL, DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, generator, transformed
+from .files import default_cache_dir
 from .media.cache import ArrayCache
 from .media.sound import LogMel
 from .media.video import VideoInfo, read_frames
 from .persons import PersonStore
 from .recordings import Problem, Record, Substitutes, annotation_problems, file_problems, heard, opened
 from .timeline import frame_labels, num_steps, random_steps, sequence_labels, stride, uniform_steps
-from .utd_mhad_depth import default_cache_dir
 
 MODALITIES = ("rgb", "audio")
 FIELDS = ("visible", "mask")

@@ -16,12 +16,12 @@ import numpy as np
 from ..registry import DATASETS, near
 from ..spec import DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, built_transforms, transformed
-from .files import check_finite, read_npz
+from .files import check_finite, default_cache_dir, read_npz
 from .labels import hide_labels, labelled_mask
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
 from .transforms.time import resample
-from .utd_mhad_depth import FRAMES, FRONT, HEIGHT, WIDTH, DepthViews, Rendering, default_cache_dir
+from .utd_mhad_depth import FRAMES, FRONT, HEIGHT, WIDTH, DepthViews, Rendering
 
 _CLASS_NAMES = """
     swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_cw draw_circle_ccw

@@ -5,7 +5,6 @@ again when it is missing or truncated. Shapes: N clips of a subject, V views, 32
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +21,6 @@ CAMERA = Camera(focal=142.8, centre_column=79.5, centre_row=59.5)  # Kinect v1, 
 FRAMES, HEIGHT, WIDTH = 32, 64, 48
 YAW, TILT, SCALE = 0.35, 0.12, 0.15  # the largest change of a random rendering: radians, radians, relative
 RENDERING = "1"  # raise when the rendering changes, so that old cache files are not read
-
-
-def default_cache_dir() -> Path:
-    """``$KDBENCH_CACHE``, or ``~/.cache/kdbench``."""
-    return Path(os.environ.get("KDBENCH_CACHE", Path.home() / ".cache" / "kdbench")).expanduser()
 
 
 def metres(stored: np.ndarray) -> np.ndarray:

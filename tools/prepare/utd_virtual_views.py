@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--variants", type=int, default=4, help="renderings of a training clip; default: 4")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; default: one a core")
     options = parser.parse_args(arguments)
+    from kdbench.datasets.files import default_cache_dir
     from kdbench.datasets.utd_mhad import data_folder
-    from kdbench.datasets.utd_mhad_depth import default_cache_dir
     from kdbench.datasets.utd_virtual_views import ANGLES, check_dials, make_sequences
     from kdbench.spec import InvalidDataError
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...registry import DATASETS, near
 from ...spec import MULTI_LABEL, DataSpec
 from ..base import ClipDataset, Sample, Transform
-from ..utd_mhad_depth import default_cache_dir
+from ..files import default_cache_dir
 from . import body, home, render, sound
 from .cache import ClipCache
 from .script import ACTIONS, Script, Track, frame_labels, frame_times, walk, write_script
