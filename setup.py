@@ -11,6 +11,7 @@ version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").rea
 REPORT = ["matplotlib>=3.8"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
+MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
 DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy", *VIDEO]
 
 setup(
@@ -36,7 +37,8 @@ setup(
     extras_require={
         "report": REPORT,
         "video": [*VIDEO, *TORCHCODEC],
+        "mmdet": MMDET,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *VIDEO, *TORCHCODEC],
+        "all": [*REPORT, *VIDEO, *TORCHCODEC, *MMDET],
     },
 )
