@@ -60,7 +60,9 @@ class MultiView(nn.Module):
     ``encoders`` maps a modality to the config of a frame encoder. The steps: views folded into the batch,
     each modality encoded a frame, modalities joined, a network over time a view, then fusion of the views.
     One classifier reads the frames of every view and the fused ones. ``top`` is the share of frames that
-    decides on a sequence.
+    decides on a sequence. ``early=True`` fuses the views before the network over time, which then follows a
+    person from view to view; it runs on each view alone, too. ``worn`` names those of ``encoders`` that
+    belong to no view, ``(B, T, ...)``: every view has their features.
 
     Gives ``logits`` ``(B, K)``, ``frame_logits`` ``(B, T, K)``, ``view_logits`` ``(B, V, K)``,
     ``view_frame_logits`` ``(B, V, T, K)``, ``features`` ``(B, V, T, D)`` (joined, what the network over time
@@ -79,9 +81,16 @@ class MultiView(nn.Module):
         top: float = 0.25,
         block_dropout: float = 0.1,
         dropout: float = 0.2,
+        early: bool = False,
+        worn: Sequence[str] = (),
     ):
         super().__init__()
-        self.reads, self.top = tuple(encoders), checked_share(top)
+        self.reads, self.top, self.early = tuple(encoders), checked_share(top), early
+        self.worn = tuple(worn)
+        if not set(self.reads) - set(self.worn):
+            raise ValueError(
+                f"worn={self.worn} leaves no modality with views; there is: {', '.join(self.reads)}"
+            )
         self.encoders = nn.ModuleDict({name: build(ENCODERS, config) for name, config in encoders.items()})
         self.join = nn.Linear(sum(encoder.width for encoder in self.encoders.values()), width)
         self.body, taps = temporal_network(temporal, width, (1,) * layers, block_dropout)
@@ -98,10 +107,10 @@ class MultiView(nn.Module):
             self.taps["view_attention"] = "fuse.softmax"
 
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
-        views = inputs[0].shape[1]
-        features = self._joined(inputs)
-        each = self.body(features.transpose(1, 2)).transpose(1, 2).unflatten(0, (-1, views))  # (B, V, T, D)
-        fused = self.fuse(each)
+        values = dict(zip(self.reads, inputs, strict=True))
+        views = next(x.shape[1] for name, x in values.items() if name not in self.worn)
+        features = F.relu(self.join(torch.cat([self._encoded(n, x, views) for n, x in values.items()], -1)))
+        each, fused = self._over_time(features.unflatten(0, (-1, views)))
         self.flat(self.pool(fused.transpose(1, 2)))
         # The views and their fusion go through the classifier at once: it runs once and can be tapped.
         logits = self.fc(torch.cat((each, fused[:, None]), 1))  # (B, V + 1, T, K)
@@ -115,10 +124,16 @@ class MultiView(nn.Module):
             "fused": fused,
         }
 
-    def _joined(self, inputs: Sequence[Tensor]) -> Tensor:
-        """All modalities of each frame of each view on its own, ``(B * V, T, D)``."""
-        encoded = [
-            encoder(value.flatten(0, 1))
-            for encoder, value in zip(self.encoders.values(), inputs, strict=True)
-        ]
-        return F.relu(self.join(torch.cat(encoded, -1)))
+    def _over_time(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The network over time on each view ``(B, V, T, D)``, and the fused views ``(B, T, D)``."""
+        if self.early:
+            features = torch.cat((features, self.fuse(features)[:, None]), 1)
+        streams = self.body(features.flatten(0, 1).transpose(1, 2)).transpose(1, 2)
+        each = streams.unflatten(0, features.shape[:2])
+        return (each[:, :-1], each[:, -1]) if self.early else (each, self.fuse(each))
+
+    def _encoded(self, name: str, value: Tensor, views: int) -> Tensor:
+        """Features of each frame of each view on its own, ``(B * V, T, width)``."""
+        if name in self.worn:
+            return self.encoders[name](value).repeat_interleave(views, 0)
+        return self.encoders[name](value.flatten(0, 1))

@@ -87,3 +87,29 @@ def test_bad_arguments_are_named() -> None:
         MultiView(5, {"rgb": RGB}, top=0)
     with pytest.raises(ValueError, match="no frame encoder is called 'FrameCN'; did you mean: FrameCNN"):
         MultiView(5, {"rgb": {"type": "FrameCN"}})
+
+
+def test_early_fusion_follows_a_person_from_view_to_view():
+    """What the fused frames say depends on the highest features of each frame alone, wherever they were seen."""
+    network = MultiView(5, {"rgb": RGB}, width=32, early=True, layers=2).eval()
+    rgb = torch.rand(2, 3, 6, 3, 32, 32)
+    whole = network(rgb)
+    assert whole["view_frame_logits"].shape == (2, 3, 6, 5)
+    assert whole["fused"].shape == (2, 6, 32)
+    order = torch.stack([torch.randperm(3) for _ in range(6)], 1)  # another order of the views in each frame
+    mixed = network(rgb[:, order, torch.arange(6)])
+    torch.testing.assert_close(mixed["frame_logits"], whole["frame_logits"], rtol=1e-4, atol=1e-5)
+    alone = network(rgb[:, :1])
+    torch.testing.assert_close(alone["view_frame_logits"], whole["view_frame_logits"][:, :1])
+    torch.testing.assert_close(alone["frame_logits"], whole["view_frame_logits"][:, 0])
+
+
+def test_a_worn_modality_stands_beside_every_view():
+    worn = {"type": "InertialFrames", "width": 16, "widths": (8, 8, 16)}
+    network = MultiView(5, {"rgb": RGB, "inertial": worn}, width=32, worn=("inertial",)).eval()
+    rgb, inertial = torch.rand(2, 1, 6, 3, 32, 32).expand(-1, 3, -1, -1, -1, -1), torch.rand(2, 6, 24, 6)
+    output = network(rgb, inertial)
+    torch.testing.assert_close(output["view_logits"][:, 0], output["view_logits"][:, 2])
+    assert not torch.equal(output["logits"], network(rgb, inertial + 1)["logits"])
+    with pytest.raises(ValueError, match="no modality with views"):
+        MultiView(5, {"inertial": worn}, worn=("inertial",))

@@ -1,10 +1,10 @@
 """Networks for the virtual views of UTD-MHAD: depth and sensor (``di``), depth, depth with a guess of the sensor (``dh``).
 
 ``_start`` begins with the frame encoder of the teacher that has the sensor, ``_start_d`` with that of the one that has
-not; both have seen frame labels.
+not; both have seen frame labels. ``early`` networks fuse the views before they look over time.
 """
 
-from kdbench.backbones import FrameCNN, InertialFrames, MultiASL, MultiTrans, MultiTSF
+from kdbench.backbones import FrameCNN, InertialFrames, MultiASL, MultiTrans, MultiTSF, MultiView
 
 _sensing = dict(
     encoders=dict(
@@ -46,3 +46,22 @@ tsf_d_start = dict(tsf_d, start=dict(part="tsf_di", modules=("encoders.depth",))
 tsf_dh_start = dict(tsf_dh, start=dict(part="tsf_di", modules=("encoders.depth",)))
 trans_d_start = dict(trans_d, start=dict(part="trans_di", modules=("encoders.depth",)))
 trans_dh_start = dict(trans_dh, start=dict(part="trans_di", modules=("encoders.depth",)))
+
+_frames = dict(
+    type=FrameCNN,
+    in_channels=1,
+    width=96,
+    widths=(16, 32, 64, 64),
+    grid=(3, 3),
+    difference=True,
+    rendered=True,
+)
+_early = dict(type=MultiView, width=128, layers=5, early=True)
+early_d = dict(_early, encoders=dict(depth=_frames))
+early_di = dict(
+    _early,
+    encoders=dict(depth=_frames, inertial=dict(type=InertialFrames, width=96, widths=(48, 48, 96))),
+    worn=("inertial",),
+)
+early_d_start = dict(early_d, start=dict(part="early_di", modules=("encoders.depth",)))
+early_d_start_d = dict(early_d, start=dict(part="early_d", modules=("encoders.depth",)))

@@ -1,0 +1,15 @@
+"""Virtual views of UTD-MHAD (train 1 3 5, validate on 7), frame labels: views fused early, depth and the sensor, alone."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd_views_three_frame import *
+    from .._base_.models.utd_views import early_di as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_24e import *
+
+from kdbench.losses import BinaryCrossEntropy
+from kdbench.models import Distillation
+
+task_loss = dict(type=BinaryCrossEntropy, scale=5.0, frame_weight=1.0)
+model = dict(type=Distillation, data=data, student=student, task_loss=task_loss)

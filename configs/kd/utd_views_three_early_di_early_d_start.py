@@ -1,0 +1,19 @@
+"""Virtual views of UTD-MHAD (train 1 3 5, validate on 7), sequence labels: teacher early_di, depth, begun with the teacher's frame encoder, KD."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.utd_views_three import *
+    from .._base_.distillers.utd_views import utd_views_kd as distiller
+    from .._base_.models.utd_views import early_di as teacher
+    from .._base_.models.utd_views import early_d_start as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_24e import *
+
+from kdbench.losses import BinaryCrossEntropy
+from kdbench.models import Distillation
+
+task_loss = dict(type=BinaryCrossEntropy, scale=5.0)
+model = dict(
+    type=Distillation, data=data, teacher=teacher, student=student, distiller=distiller, task_loss=task_loss
+)
