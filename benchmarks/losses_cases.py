@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import kdbench.distillers  # noqa: F401  (fills the registry)
-from kdbench.compose.parts import parts
+from kdbench.compose.parts import Part, parts
 from kdbench.compose.row import LOSS_WEIGHTS
 from kdbench.registry import DISTILLERS, build, near
 from kdbench.spec import DataSpec, Fields
@@ -82,12 +82,19 @@ def ours() -> list[str]:
 
 
 def settings() -> dict[str, dict[str, Any]]:
-    """Class name -> the first part of that class, without the loss weights that are the model's."""
+    """Class name -> the first part of that class, without the loss weights that are the model's.
+
+    Parts of methods come before those with the weights for one data set.
+    """
     found: dict[str, dict[str, Any]] = {}
-    for part in parts(CONFIGS, "distillers").values():
+    for part in sorted(parts(CONFIGS, "distillers").values(), key=_is_for_one_data_set):
         own = {key: value for key, value in part.config.items() if key not in LOSS_WEIGHTS}
         found.setdefault(own["type"].__name__, own)
     return found
+
+
+def _is_for_one_data_set(part: Part) -> bool:
+    return (CONFIGS / "_base_" / "datasets" / part.path.name).is_file()
 
 
 class Case:

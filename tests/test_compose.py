@@ -196,7 +196,7 @@ def test_options_that_change_no_result_do_not_change_the_name():
         ),
         (
             "model.student.tap",
-            "option 'model.student.tap': model.student takes no 'tap'; did you mean: taps?",
+            "option 'model.student.tap': model.student takes no 'tap'; did you mean: taps, start?",
         ),
     ],
 )

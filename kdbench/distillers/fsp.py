@@ -17,6 +17,7 @@ from .stages import CONVOLUTIONS, Shape, chosen, matched, paired, shapes_of
 def flow_matrix(earlier: Tensor, later: Tensor) -> Tensor:
     """Products of the channels of two stages of one network, averaged over positions: ``(B, C, C')``.
 
+    >>> import torch
     >>> flow_matrix(torch.ones(1, 2, 4, 4), 3 * torch.ones(1, 1, 2, 2))
     tensor([[[3.],
              [3.]]])
@@ -33,6 +34,7 @@ def fsp_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
     Stages ``(B, C, ...)`` of the two have the same widths in turn; their grids are their own.
 
+    >>> import torch
     >>> fsp_loss([torch.ones(1, 2, 4), torch.ones(1, 1, 2)], [torch.ones(1, 2, 8), 3 * torch.ones(1, 1, 8)])
     tensor(4.)
     """

@@ -26,6 +26,7 @@ def ickd_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Stages are ``(B, C, ...)`` with equally many channels; their grids may differ, even in rank.
 
+    >>> import torch
     >>> ickd_loss(torch.eye(3)[None], torch.ones(1, 3, 5))
     tensor(0.8453)
     """

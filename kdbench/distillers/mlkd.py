@@ -22,6 +22,7 @@ Parts = dict[str, Tensor]
 def gram_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """``||S S^T - T T^T||^2 / R`` of matrices with ``R`` rows: how alike any two rows are.
 
+    >>> import torch
     >>> gram_loss(torch.eye(2), torch.ones(2, 2))
     tensor(5.)
     """
@@ -43,6 +44,7 @@ def mlkd_parts(
     ``P`` ``(B, K)`` and of ``P^T``. ``standardise`` takes standardised logits (LSKD) in ``kl`` only. ``form`` is
     ``"softmax"`` or ``"bernoulli"`` (a sigmoid for each class).
 
+    >>> import torch
     >>> mlkd_parts(torch.eye(2), 2 * torch.eye(2), taus=[1.0])
     {'kl': tensor(0.0671), 'bc': tensor(0.0672), 'cc': tensor(0.0672)}
     """
@@ -65,6 +67,7 @@ def mlkd_loss(
 ) -> Tensor:
     """All of ``mlkd_parts``, summed over ``views``: pairs of student and teacher logits ``(B, K)``.
 
+    >>> import torch
     >>> mlkd_loss([(torch.eye(2), 2 * torch.eye(2))], taus=[1.0])
     tensor(0.2014)
     """
@@ -74,6 +77,7 @@ def mlkd_loss(
 def lower_half(confidence: Tensor) -> Tensor:
     """Which of ``(R,)`` are at or below their median.
 
+    >>> import torch
     >>> lower_half(torch.tensor([3.0, 1.0, 2.0]))
     tensor([False,  True,  True])
     """
@@ -91,6 +95,7 @@ def mlkd_upstream_parts(
     Its masks of unsure clips and classes multiply averages, so they only scale; from the fourth temperature on it reads
     the weak view twice; the strong view's Gram terms are never added.
 
+    >>> import torch
     >>> view = torch.eye(2), 2 * torch.eye(2)
     >>> mlkd_upstream_parts(view, view, taus=[1.0])
     {'kl': tensor(0.1343), 'bc': tensor(0.0672), 'cc': tensor(0.0672)}

@@ -18,6 +18,7 @@ def kernel_mean(first: Tensor, second: Tensor) -> Tensor:
 
     One batched matrix product; the broadcast form would hold ``B x C x C' x positions`` numbers.
 
+    >>> import torch
     >>> kernel_mean(torch.eye(2)[None], torch.eye(2)[None])
     tensor(0.5000)
     """
@@ -31,6 +32,7 @@ def nst_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     The squared maximum mean discrepancy: a channel is its activations over positions at length one; the kernel is
     ``(x . y)^2``. The teacher's constant term is kept, so equal sets of channels give zero.
 
+    >>> import torch
     >>> nst_loss([torch.eye(2)[None]], [torch.ones(1, 1, 2)])
     tensor(0.5000)
     """

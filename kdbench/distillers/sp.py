@@ -24,6 +24,7 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Features are ``(B, ...)``, of any two shapes: channels and positions are multiplied out.
 
+    >>> import torch
     >>> sp_loss(torch.eye(3), torch.ones(3, 2))
     tensor(0.2818)
     """

@@ -91,8 +91,9 @@ def _mean_where_seen(scores: Tensor, seen: Tensor) -> Tensor:
 def _log_mean_where_seen(log_q: Tensor, seen: Tensor) -> Tensor:
     """The log of each view's mean probability over the frames in which it sees somebody: ``(V, B, 1, Q, O)``."""
     seen = seen[..., None, None]
+    frames = seen.sum(2, keepdim=True).clamp(min=1).to(log_q.dtype)
     log_q = torch.where(seen, log_q, math.log(torch.finfo(log_q.dtype).tiny))
-    return log_q.logsumexp(2, keepdim=True) - seen.sum(2, keepdim=True).clamp(min=1).log()
+    return log_q.logsumexp(2, keepdim=True) - frames.log()
 
 
 def view_confidence(views: Views, kind: str = "max") -> Tensor:

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -104,6 +104,9 @@ def looped(logits, seen, scores, confidence, divergence, level, form) -> float:
 
 
 @unhurried
+@example(
+    0, (1, 2, 2, 2), dict(confidence="entropy", divergence="generalised", level="sequence", form="softmax")
+)
 @given(seeds, sizes, options)
 def test_it_is_the_sum_written_as_loops(seed, size, options) -> None:
     logits, seen, scores = clips(seed, size, options["level"])
