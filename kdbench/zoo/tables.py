@@ -8,6 +8,7 @@ from .statistics import interval, mean_and_std
 
 NOT_RUN = "–"
 ALL = "all"
+KINDS = ("frame labels", "sequence labels")  # of all training clips
 REFERENCE = "kd"  # the method that costs and gains are given beside
 OPTIONAL = ("gain over kd (seeds won)", "also")  # columns that are left out where they would be empty
 ALSO = {"mAP_C": "mAP_S"}  # the second metric of a table, by its first
@@ -74,9 +75,11 @@ def label_setting(student: str, teacher: str | None) -> str:
     'subjects 1 3, few labels for both'
     >>> label_setting("all", "all"), label_setting("subjects 1 3", None)
     ('all labels', 'subjects 1 3')
+    >>> label_setting("frame labels", "frame labels")
+    'frame labels'
     """
     name = "all labels" if student == ALL else student
-    if teacher is None or (teacher == student == ALL):
+    if teacher is None or (teacher == student and student in (ALL, *KINDS)):
         return name
     if teacher == student:
         return f"{name}, few labels for both"
