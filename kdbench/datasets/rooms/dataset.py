@@ -106,11 +106,10 @@ class Rooms(ClipDataset):
         self.clock, self.mel_bins = sound.set_clock(num_frames, fps, audio_hops), mel_bins
         self._sets: dict[int, tuple[home.Room, home.Scenery]] = {}
         self._targets: np.ndarray | None = None
-        self._cache = (
-            ClipCache(num_clips, self._layout(), self._folder() if cache == "disk" else None)
-            if cache
-            else None
-        )
+        self._cache = self._new_cache(cache) if cache else None
+
+    def _new_cache(self, kind: bool | str) -> ClipCache:
+        return ClipCache(self.num_clips, self._layout(), self._folder() if kind == "disk" else None)
 
     def _folder(self) -> Path:
         """Where clips like these lie, named after all options and the code that makes them."""
