@@ -1,63 +1,15 @@
-"""MultiSensor-Home2 at MultiTSF's settings: 5 views, T = 70 at 2.5 a second, 224 x 224, sequence labels.
+"""MultiSensor-Home2 at MultiTSF's settings: as Home1, of another home.
 
 No list of its classes is published. Their number, that of Home1, and ``num_train`` stand in until the annotation is
 there; then the data set says how many it has.
 """
 
-from torch.utils.data import default_collate
+from mmengine.config import read_base
 
-from kdbench.datasets import EpochSampler, MultiSensorHome
-from kdbench.evaluation import Fidelity, MeanAP
+with read_base():
+    from .home1 import *
 
-data = dict(
-    name="MultiSensor-Home2",
-    inputs=dict(rgb=(5, 70, 3, 224, 224), audio=(5, 70, 1024, 128)),
-    num_classes=16,
-    task="multi-label",
-    num_train=2,
-    fields=dict(target=(16,), visible=(5, 70)),
-)
-protocol = "published split"
-labels = "sequence"
-preprocessor = dict(mean=dict(rgb=(0.485, 0.456, 0.406)), std=dict(rgb=(0.229, 0.224, 0.225)))
+data.update(name="MultiSensor-Home2")
 teacher_weights = "work_dirs/baseline/home2_frame_{part}/seed{seed}/student.safetensors"
-primary_metric = "mAP_C"
-
-train_dataloader = dict(
-    batch_size=12,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type=EpochSampler),
-    collate_fn=default_collate,
-    dataset=dict(
-        type=MultiSensorHome,
-        home=2,
-        split="train",
-        supervision="sequence",
-        num_frames=70,
-        fields=("visible",),
-    ),
-)
-test_dataloader = dict(
-    batch_size=12,
-    num_workers=4,
-    sampler=dict(type=EpochSampler, shuffle=False),
-    collate_fn=default_collate,
-    dataset=dict(
-        type=MultiSensorHome,
-        home=2,
-        split="test",
-        supervision="frame",
-        num_frames=70,
-        fields=("visible",),
-    ),
-)
-test_evaluator = [dict(type=MeanAP), dict(type=Fidelity)]
-smoke = {
-    "train_cfg.max_epochs": 1,
-    "train_dataloader.batch_size": 2,
-    "train_dataloader.sampler.samples_per_epoch": 4,
-    "test_dataloader.batch_size": 2,
-    "test_dataloader.sampler.samples_per_epoch": 4,
-}
+train_dataloader.update(dataset=dict(home=2))
+test_dataloader.update(dataset=dict(home=2))
