@@ -57,14 +57,17 @@ def made_depth(subject):
     return {"depth": depth, "length": np.full(len(names), 2), "name": names}
 
 
-@pytest.fixture(scope="module")
-def made_root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("made") / "utd_mhad"
+def write_made(root):
     root.mkdir()
     np.savez(root / STREAMS, **made_streams())
     for subject in SUBJECTS:
         np.savez_compressed(root / f"depth_s{subject}.npz", **made_depth(subject))
     return root
+
+
+@pytest.fixture(scope="module")
+def made_root(tmp_path_factory):
+    return write_made(tmp_path_factory.mktemp("made") / "utd_mhad")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from kdbench.datasets.utd_virtual_views import (
 )
 from kdbench.spec import InvalidDataError
 
-from .test_utd_mhad import made_depth, made_streams
+from .test_utd_mhad import write_made
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "prepare" / "utd_virtual_views.py"
 REAL = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "utd_mhad")
@@ -47,12 +47,7 @@ def load_script():
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made") / "utd_mhad"
-    folder.mkdir()
-    np.savez(folder / STREAMS, **made_streams())
-    for subject in SUBJECTS:
-        np.savez_compressed(folder / f"depth_s{subject}.npz", **made_depth(subject))
-    return folder
+    return write_made(tmp_path_factory.mktemp("made") / "utd_mhad")
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int, descri
     from multiprocessing import get_context
 
     context = get_context("spawn")  # a fork of a process with threads may hang
-    with ProcessPoolExecutor(min(jobs, len(tasks)), context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, initializer=end_with_parent) as pool:
         return shown(pool.map(_tried, [(function, task) for task in tasks]))
 
 
@@ -42,7 +42,7 @@ def _tried(call: tuple[Callable[[Any], Any], Any]) -> Any:
         return error
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A worker whose parent is killed would wait for its next task for ever."""
     from multiprocessing import parent_process
 

@@ -11,10 +11,8 @@ Examples::
 import argparse
 import functools
 import multiprocessing
-import os
 import shlex
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -137,12 +135,6 @@ def build_detector(options: argparse.Namespace) -> Any:
     return MMDetDetector(options.model, device=options.device, **config, **threshold)
 
 
-def end_with_parent() -> None:
-    """A worker whose parent is killed would wait for its next block for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
 class Worker:
     """One process's detector."""
 
@@ -155,13 +147,14 @@ class Worker:
     def start(cls, options: argparse.Namespace) -> None:
         """Begin a process of several, with one thread each."""
         import torch
+        from parallel import end_with_parent
 
         from kdbench.compat import load_opencv
 
         torch.set_num_threads(1)
         if options.detector != "depth":
             load_opencv().setNumThreads(1)
-        threading.Thread(target=end_with_parent, daemon=True).start()
+        end_with_parent()
         cls.current = cls(options)
 
     @classmethod
