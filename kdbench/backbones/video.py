@@ -50,7 +50,7 @@ class FrameCNN(nn.Module):
 
     3x3 convolutions of stride 2, then all positions of the last map flattened into one linear layer: where
     the person is stays known. ``grid`` is the height and width of that map; another frame size is pooled to
-    it. ``first_stride`` is that of the first convolution, whose kernel is wider by one; 4 saves a third of the time.
+    it. ``first_stride`` is that of the first convolution, whose kernel is wider by one.
     The stages ``convs.i`` are ``(B * T, C, H, W)``. ``rendered=True`` is for depth renderings as bytes (see
     ``with_persons``): frames that are 0 everywhere, where nobody is, cost nothing and give zeros, and the stages have
     the other frames only. ``context`` residual blocks over time follow, which tell a frame of its neighbours.
