@@ -14,9 +14,9 @@ PAIR = "configs/kd/cifar10_jpeg_resnet20_resnet8.py"
 TEACHER = "configs/baseline/cifar10_jpeg_resnet20.py"
 TWO_VIEWS = "configs/mlkd/cifar10_jpeg_strong_resnet20_resnet8.py"
 DISTILLERS = parts(ROOT / "configs", "distillers")
-# Methods that want more than one student, teacher or view of a clip.
+# Methods that want more than one student, teacher, view or frame of a clip.
 SWAPS = {"peers": ["--student", "resnet8_peers"], "member_logits": ["--teacher", "resnet20_resnet14"]}
-SEVERAL_VIEWS = {"view_frame_logits", "features", "hallucinated"}
+VIEWS_AND_FRAMES = {"view_frame_logits", "frame_logits", "features", "hallucinated"}
 HAS_PICTURES = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "cifar10").is_dir()
 
 
@@ -49,7 +49,7 @@ def taps(name: str) -> set[str]:
 
 
 # The second of two rows wants the file of the first; VPD compares frame with frame.
-ELSEWHERE = {"ft_factor", "vpd", *(name for name in DISTILLERS if taps(name) & SEVERAL_VIEWS)}
+ELSEWHERE = {"ft_factor", "vpd", *(name for name in DISTILLERS if taps(name) & VIEWS_AND_FRAMES)}
 
 
 def arguments(name: str, teacher: Path) -> list[str]:
