@@ -1,8 +1,10 @@
 """Networks, one family a file; none knows anything of distillation."""
 
+from .agcn import AGCN
 from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
+from .ctrgcn import CTRGCN
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
 from .multiasl import MultiASL
@@ -10,12 +12,17 @@ from .multimodal import LateFusion, Peers, TokenFusion
 from .multitrans import MultiTrans
 from .multitsf import MultiTSF
 from .multiview import MultiView
+from .posec3d import PoseC3D
 from .sensing import Sensing
 from .skeleton import CompactSTGCN, SkeletonCNN
+from .stgcn import STGCN, STGCNPlusPlus
 from .video import FrameCNN, VideoCNN
 
 __all__ = [
+    "AGCN",
+    "CTRGCN",
     "ENCODERS",
+    "STGCN",
     "VGG",
     "AudioCNN",
     "CompactSTGCN",
@@ -33,7 +40,9 @@ __all__ = [
     "MultiTrans",
     "MultiView",
     "Peers",
+    "PoseC3D",
     "ResNet",
+    "STGCNPlusPlus",
     "Sensing",
     "ShuffleNetV1",
     "ShuffleNetV2",

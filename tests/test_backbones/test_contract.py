@@ -33,10 +33,11 @@ SHAPES = {
 PARTS = {
     name: part
     for name, part in parts(Path(__file__).parents[2] / "configs", "models").items()
-    if not part.path.stem.endswith("_paper")  # see test_papers.py
+    if not part.path.stem.endswith("_paper")  # see test_papers.py and test_graph_networks.py
 }
 # Parameters with 27 classes; a change of architecture shows here, and makes old weights useless.
 PARAMETERS = {
+    "agcn_small": 343_635,
     "asl_a": 95_210,
     "asl_av": 307_914,
     "asl_d": 384_920,
@@ -49,6 +50,8 @@ PARAMETERS = {
     "asl_vh": 253_544,
     "audio_attention": 328_461,
     "audio_cnn": 277_517,
+    "ctrgcn_small": 142_504,
+    "ctrgcn_small_utd": 142_504,
     "depth_attention": 431_419,
     "depth_cnn": 380_475,
     "early_d": 625_915,
@@ -65,6 +68,7 @@ PARAMETERS = {
     "mobilenet_v1": 3_234_651,
     "mobilenet_v2": 719_323,
     "peers": 829_438,
+    "posec3d_small": 48_171,
     "resnet110": 1_731_819,
     "resnet14": 176_363,
     "resnet20": 273_579,
@@ -89,6 +93,8 @@ PARAMETERS = {
     "skeleton_cnn_smooth": 823_395,
     "stgcn": 153_683,
     "stgcn_kinect": 153_683,
+    "stgcn_small": 308_963,
+    "stgcnpp_small": 144_595,
     "three_stream": 2_434_905,
     "token_fusion": 1_415_571,
     "trans_a": 141_709,
