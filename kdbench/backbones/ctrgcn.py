@@ -25,11 +25,11 @@ class ChannelRefinement(nn.Module):
         self.value = nn.Conv2d(in_channels, out_channels, 1)
         self.relation = nn.Conv2d(width, out_channels, 1)
 
-    def forward(self, x: Tensor, neighbours: Tensor, strength: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What joints give, ``(B, C', T, J)``, and what is added to the graph of each channel, ``(B, C', J, J)``."""
         mean = x.mean(2, keepdim=True)  # over time: a graph for each clip
         difference = self.source(mean).transpose(2, 3) - self.sink(mean)  # (B, R, J, J)
-        graph = neighbours + strength * self.relation(difference.tanh())
-        return self.value(x) @ graph.to(x.dtype).transpose(-1, -2)
+        return self.value(x), self.relation(difference.tanh())
 
 
 class TopologyGraphConv(nn.Module):
@@ -45,8 +45,11 @@ class TopologyGraphConv(nn.Module):
         self.around = shortcut(in_channels, out_channels, 1, there=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        pairs = zip(self.kinds, self.neighbours, strict=True)
-        total = torch.stack([kind(x, graph, self.strength) for kind, graph in pairs]).sum(0)
+        total = x.new_zeros(())
+        for kind, neighbours in zip(self.kinds, self.neighbours, strict=True):
+            value, relation = kind(x)
+            graph = neighbours + self.strength * relation
+            total = total + value @ graph.to(value.dtype).transpose(-1, -2)
         return F.relu(self.norm(total) + self.around(x))
 
 

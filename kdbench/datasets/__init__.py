@@ -5,6 +5,7 @@ from .images import CIFAR10, CIFAR10JPEG, CIFAR100, ImageFolder, TinyImageNet
 from .mm_office import MMOffice
 from .multi_view_videos import MultiViewVideos
 from .multisensor_home import MultiSensorHome
+from .nucla import NUCLA
 from .rooms import Rooms, RoomsAugment
 from .rooms_files import RoomsFiles
 from .sampling import EpochSampler
@@ -26,6 +27,7 @@ __all__ = [
     "CIFAR10",
     "CIFAR10JPEG",
     "CIFAR100",
+    "NUCLA",
     "UTDMHAD",
     "AugmentDepth",
     "AugmentImage",

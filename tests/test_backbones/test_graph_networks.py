@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from kdbench.backbones import AGCN, CTRGCN, STGCN, PoseC3D, STGCNPlusPlus
 from kdbench.backbones.agcn import AdaptiveGraphConv
-from kdbench.backbones.ctrgcn import ChannelRefinement, FourBranches
+from kdbench.backbones.ctrgcn import ChannelRefinement, FourBranches, TopologyGraphConv
 from kdbench.backbones.graph_network import gathered
 from kdbench.backbones.graphs import adjacency
 from kdbench.backbones.posec3d import JointHeatMaps
 from kdbench.compose import parts
+from kdbench.evaluation.cost import gflops
 from kdbench.registry import BACKBONES, build
 from kdbench.taps import Taps
 
@@ -101,6 +102,12 @@ def test_a_graph_convolution_sees_one_step_of_the_graph(kind: type[nn.Module]) -
     assert set(torch.nonzero(changed).flatten().tolist()) <= {6, 7}
 
 
+@pytest.mark.parametrize("kind", [*GRAPH_NETWORKS, PoseC3D])
+def test_the_cost_of_a_clip_grows_with_its_persons(kind: type[nn.Module]) -> None:
+    one, two = (gflops(small(kind, persons=p), torch.zeros(1, 8, 20, 3)) for p in (1, 2))
+    assert two == pytest.approx(one if kind is PoseC3D else 2 * one, rel=0.02)
+
+
 def small(kind: type[nn.Module], persons: int) -> nn.Module:
     torch.manual_seed(0)
     if kind is PoseC3D:
@@ -146,17 +153,26 @@ def test_likeness_is_the_softmax_of_scaled_products() -> None:
 def test_refined_graphs_differ_by_channel() -> None:
     torch.manual_seed(0)
     layer = ChannelRefinement(3, 4)
-    x, neighbours = torch.rand(2, 3, 5, 20), torch.eye(20)
-    plain = layer(x, neighbours, torch.zeros(()))
-    torch.testing.assert_close(plain, layer.value(x))
+    x = torch.rand(2, 3, 5, 20)
     mean = x.mean(2)
     source = torch.einsum("rc,bcj->brj", layer.source.weight.flatten(1), mean) + layer.source.bias[:, None]
     sink = torch.einsum("rc,bcj->brj", layer.sink.weight.flatten(1), mean) + layer.sink.bias[:, None]
     relation = torch.tanh(source[..., :, None] - sink[..., None, :])
     refined = torch.einsum("or,brij->boij", layer.relation.weight.flatten(1), relation)
-    refined = neighbours + 0.5 * (refined + layer.relation.bias[:, None, None])
-    expected = torch.einsum("boij,botj->boti", refined, layer.value(x))
-    torch.testing.assert_close(layer(x, neighbours, torch.tensor(0.5)), expected)
+    refined = refined + layer.relation.bias[:, None, None]
+    torch.testing.assert_close(layer(x), (layer.value(x), refined))
+
+
+def test_a_topology_is_the_skeletons_and_its_refinement() -> None:
+    torch.manual_seed(0)
+    layer = TopologyGraphConv(3, 4, adjacency("kinect_v1")).eval()
+    nn.init.ones_(layer.norm.weight)
+    nn.init.constant_(layer.strength, 0.5)
+    x, expected = torch.rand(2, 3, 5, 20), 0
+    for kind, neighbours in zip(layer.kinds, layer.neighbours, strict=True):
+        value, relation = kind(x)
+        expected = expected + torch.einsum("boij,botj->boti", neighbours + 0.5 * relation, value)
+    torch.testing.assert_close(layer(x), (layer.norm(expected) + layer.around(x)).relu())
 
 
 def test_channels_must_divide_among_the_branches() -> None:
