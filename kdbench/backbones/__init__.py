@@ -17,6 +17,7 @@ from .sensing import Sensing
 from .skeleton import CompactSTGCN, SkeletonCNN
 from .stgcn import STGCN, STGCNPlusPlus
 from .video import FrameCNN, VideoCNN
+from .view_students import ViewStudents
 
 __all__ = [
     "AGCN",
@@ -51,5 +52,6 @@ __all__ = [
     "SpectrogramMLP",
     "TokenFusion",
     "VideoCNN",
+    "ViewStudents",
     "WideResNet",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS, build
 from ..spec import SINGLE_LABEL, STRONG, DataSpec, Fields, Needs, missing, refusal
-from .role import MEMBERS, STRONG_LOGITS, Role
+from .role import MEMBERS, STRONG_OUTPUTS, Role
 
 REHEARSAL_BATCH = 2
 LARGE = 1 << 25  # bytes of a batch of zeros from which on a rehearsal makes do with their shapes
@@ -139,7 +139,7 @@ def output_problems(
 
 def _remedy(role: Role, name: str) -> str:
     """What would give the output ``name``."""
-    if name == STRONG_LOGITS:
+    if name in STRONG_OUTPUTS:
         inputs = " or ".join(f"'{modality}{STRONG}'" for modality in role.reads)
         return f"take data with the input {inputs}, which a transform with into= makes"
     return f"take a network that has it, or name its place in the {role.name}'s taps"
