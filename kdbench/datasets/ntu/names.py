@@ -84,6 +84,15 @@ PROTOCOLS = {
 }
 
 
+# Samples of train and test that are not in the lists of missing skeletons.
+COUNTS = {
+    "xsub-60": (40_091, 16_487),
+    "xview-60": (37_646, 18_932),
+    "xsub-120": (63_026, 50_919),
+    "xset-120": (54_468, 59_477),
+}
+
+
 def protocol_of(name: str) -> Protocol:
     """A protocol by its name."""
     if name not in PROTOCOLS:
