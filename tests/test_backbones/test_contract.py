@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench import backbones
-from kdbench.backbones import ENCODERS, MultiView, Sensing
+from kdbench.backbones import ENCODERS, MultiView, Sensing, ViewStudents
 from kdbench.compose.parts import parts
 from kdbench.registry import BACKBONES, build
 from kdbench.taps import Taps
@@ -51,6 +51,7 @@ PARAMETERS = {
     "audio_attention": 328_461,
     "audio_cnn": 277_517,
     "ctrgcn_small": 142_504,
+    "ctrgcn_small_ntu": 146_059,
     "ctrgcn_small_utd": 142_504,
     "depth_attention": 431_419,
     "depth_cnn": 380_475,
@@ -95,6 +96,7 @@ PARAMETERS = {
     "stgcn_kinect": 153_683,
     "stgcn_small": 308_963,
     "stgcnpp_small": 144_595,
+    "stgcnpp_small_ntu": 148_000,
     "three_stream": 2_434_905,
     "token_fusion": 1_415_571,
     "trans_a": 141_709,
@@ -122,6 +124,7 @@ PARAMETERS = {
     "vgg8": 3_927_579,
     "view_a": 175_117,
     "view_av": 285_517,
+    "view_students": 18_129,
     "view_v": 212_827,
     "view_v_attention": 221_148,
     "view_v_small": 58_247,
@@ -133,6 +136,7 @@ PARAMETERS = {
 CONFIGS: dict[str, dict[str, Any]] = {
     **{name: {k: v for k, v in part.config.items() if k != "start"} for name, part in PARTS.items()},
     "peers": {"type": "Peers", "networks": [{"type": "InertialCNN", "width": 6}, {"type": "SkeletonCNN"}]},
+    "view_students": {"type": "ViewStudents", "network": {"type": "InertialCNN", "width": 6}, "views": 3},
 }
 
 
@@ -144,6 +148,10 @@ def model(name: str, num_classes: int = CLASSES) -> nn.Module:
 def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     torch.manual_seed(1)
     shapes = SHAPES["views" if isinstance(network, MultiView | Sensing) else "single"]
+    if isinstance(network, ViewStudents):
+        shapes = {"inertial": (3, 128, 6)}
+    if getattr(network, "persons", 1) > 1:
+        shapes = {"skeleton": (network.persons, 48, len(network.input.parents), 3)}
     return [torch.rand(batch, *shapes[name]) for name in network.reads]
 
 
