@@ -3,6 +3,7 @@
 from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
+from .classical import Classical
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
 from .multiasl import MultiASL
@@ -18,6 +19,7 @@ __all__ = [
     "ENCODERS",
     "VGG",
     "AudioCNN",
+    "Classical",
     "CompactSTGCN",
     "FrameCNN",
     "FrameResNet",
