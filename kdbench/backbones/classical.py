@@ -41,20 +41,24 @@ FEATURES: Mapping[str, Features] = {
 class Classical(nn.Module):
     """``weight @ ((features(x) - mean) / scale) + bias``, fitted by ``fit`` in one go.
 
-    ``features`` is one of ``FEATURES``; ``root=True`` takes the signed square root of each, which tames what is large
+    ``features`` is one of ``FEATURES``; ``signed_root=True`` takes the signed square root of each, which tames what is large
     now and then. Logits ``(B, K)`` are about -1 for "is not" and 1 for "is": they rank, and are no probabilities.
     """
 
     taps = {"embedding": "fc:in"}
 
     def __init__(
-        self, features: str, num_classes: int, root: bool = False, strengths: Sequence[float] = STRENGTHS
+        self,
+        features: str,
+        num_classes: int,
+        signed_root: bool = False,
+        strengths: Sequence[float] = STRENGTHS,
     ):
         super().__init__()
         if features not in FEATURES:
             raise ValueError(f"no features are called '{features}'; {near(features, FEATURES)}")
         self.name, self.of = features, FEATURES[features]
-        self.root, self.strengths = root, tuple(strengths)
+        self.signed_root, self.strengths = signed_root, tuple(strengths)
         self.reads = (self.of.modality,)
         width = self.features(torch.zeros(1, *self.of.shape)).shape[1]
         self.register_buffer("mean", torch.zeros(width))
@@ -64,7 +68,7 @@ class Classical(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """The features of a batch, ``(B, D)``, before they are standardised."""
         found = self.of.function(x)
-        return found.sign() * found.abs().sqrt() if self.root else found
+        return found.sign() * found.abs().sqrt() if self.signed_root else found
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc((self.features(x) - self.mean) / self.scale)

@@ -3,7 +3,7 @@
 from kdbench.backbones import Classical
 
 skeleton_ridge = dict(type=Classical, features="skeleton")
-inertial_ridge = dict(type=Classical, features="inertial", root=True)
-depth_ridge = dict(type=Classical, features="depth", root=True)
-views_ridge = dict(type=Classical, features="views", root=True)
+inertial_ridge = dict(type=Classical, features="inertial", signed_root=True)
+depth_ridge = dict(type=Classical, features="depth", signed_root=True)
+views_ridge = dict(type=Classical, features="views", signed_root=True)
 hog_ridge = dict(type=Classical, features="image", strengths=(10.0, 100.0, 1000.0, 10000.0))
