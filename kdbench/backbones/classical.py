@@ -41,8 +41,8 @@ FEATURES: Mapping[str, Features] = {
 class Classical(nn.Module):
     """``weight @ ((features(x) - mean) / scale) + bias``, fitted by ``fit`` in one go.
 
-    ``features`` is one of ``FEATURES``; ``signed_root=True`` takes the signed square root of each, which tames what is large
-    now and then. Logits ``(B, K)`` are about -1 for "is not" and 1 for "is": they rank, and are no probabilities.
+    ``features`` is one of ``FEATURES``; ``signed_root=True`` takes the signed square root of each, which tames what is
+    large now and then. Logits ``(B, K)`` are about -1 for "is not" and 1 for "is": they rank, and are no probabilities.
     """
 
     taps = {"embedding": "fc:in"}
