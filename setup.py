@@ -9,10 +9,20 @@ here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").read_text(encoding="utf-8"))[1]
 
 REPORT = ["matplotlib>=3.8"]
+PUBLISH = ["huggingface_hub>=1.0"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
-DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy", *VIDEO]
+DEV = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "pytest-benchmark>=4",
+    "ruff",
+    "mypy>=1.11",
+    "scipy",
+    *VIDEO,
+    *PUBLISH,
+]
 
 setup(
     name="kdbench",
@@ -36,9 +46,10 @@ setup(
     ],
     extras_require={
         "report": REPORT,
+        "publish": PUBLISH,
         "video": [*VIDEO, *TORCHCODEC],
         "mmdet": MMDET,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *VIDEO, *TORCHCODEC, *MMDET],
+        "all": [*REPORT, *PUBLISH, *VIDEO, *TORCHCODEC, *MMDET],
     },
 )

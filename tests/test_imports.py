@@ -29,6 +29,20 @@ MAY_IMPORT = {
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
     "compose": LEAVES | {"compose", "weights"},
     "zoo": LEAVES | {"zoo"},
+    "publishing": LEAVES
+    | {
+        "publishing",
+        "compat",
+        "weights",
+        "backbones",
+        "datasets",
+        "evaluation",
+        "distillers",
+        "models",
+        "engine",
+        "compose",
+        "zoo",
+    },
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -48,6 +62,7 @@ OPTIONAL = {
     "onnxruntime",
     "timm",
     "scipy",
+    "huggingface_hub",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

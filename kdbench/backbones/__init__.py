@@ -4,6 +4,7 @@ from .agcn import AGCN
 from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
+from .classical import Classical
 from .ctrgcn import CTRGCN
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
@@ -26,6 +27,7 @@ __all__ = [
     "STGCN",
     "VGG",
     "AudioCNN",
+    "Classical",
     "CompactSTGCN",
     "FrameCNN",
     "FrameResNet",

@@ -55,15 +55,18 @@ PARAMETERS = {
     "ctrgcn_small_utd": 142_504,
     "depth_attention": 431_419,
     "depth_cnn": 380_475,
+    "depth_ridge": 120_987,
     "early_d": 625_915,
     "early_d_start": 625_915,
     "early_d_start_d": 625_915,
     "early_di": 750_251,
     "four_nets": 2_732_932,
+    "hog_ridge": 50_247,
     "inertial_cnn": 298_027,
     "inertial_cnn_peers": 596_054,
     "inertial_cnn_w12": 20_971,
     "inertial_cnn_w6": 6_043,
+    "inertial_ridge": 20_763,
     "inertial_transformer": 309_931,
     "late_fusion": 1_121_422,
     "mobilenet_v1": 3_234_651,
@@ -92,6 +95,7 @@ PARAMETERS = {
     "skeleton_cnn_kinect": 823_395,
     "skeleton_cnn_motion": 811_635,
     "skeleton_cnn_smooth": 823_395,
+    "skeleton_ridge": 90_747,
     "stgcn": 153_683,
     "stgcn_kinect": 153_683,
     "stgcn_small": 308_963,
@@ -128,6 +132,7 @@ PARAMETERS = {
     "view_v": 212_827,
     "view_v_attention": 221_148,
     "view_v_small": 58_247,
+    "views_ridge": 41_499,
     "wrn_16_1": 176_171,
     "wrn_16_2": 693_867,
     "wrn_40_1": 565_035,
@@ -147,7 +152,8 @@ def model(name: str, num_classes: int = CLASSES) -> nn.Module:
 
 def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     torch.manual_seed(1)
-    shapes = SHAPES["views" if isinstance(network, MultiView | Sensing) else "single"]
+    has_views = isinstance(network, MultiView | Sensing) or getattr(network, "name", "") == "views"
+    shapes = SHAPES["views" if has_views else "single"]
     if isinstance(network, ViewStudents):
         shapes = {"inertial": (3, 128, 6)}
     if getattr(network, "persons", 1) > 1:
