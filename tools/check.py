@@ -1,11 +1,9 @@
 """Checks rows without data or weights: they load, their parts fit, their names say what they import."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import command
 
@@ -51,7 +49,7 @@ def problems(row: Path, passed: set[str]) -> Iterator[str]:
     ``passed`` are the models that passed before and need not be built again; one that passes is added.
     """
     from kdbench.compose import compose, expected_stem
-    from kdbench.models.checks import checked
+    from kdbench.models.checks import checked, likeness
 
     try:
         config = compose(row)
@@ -69,21 +67,6 @@ def problems(row: Path, passed: set[str]) -> Iterator[str]:
             yield f"{type(error).__name__}: {command.message(error)}"
         else:
             yield command.message(error)
-
-
-def likeness(model: Any) -> str:
-    """What of a model decides whether its parts fit: all but the name of its data and the places of its files."""
-
-    def kept(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {
-                key: kept(value)
-                for key, value in node.items()
-                if not isinstance(value, str) or key != "weights"
-            }
-        return [kept(value) for value in node] if isinstance(node, list | tuple) else node
-
-    return json.dumps(kept({**model, "data": {**model.data, "name": ""}}), sort_keys=True, default=str)
 
 
 if __name__ == "__main__":
