@@ -25,12 +25,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="K", help="these instead of the matrix's")
     parser.add_argument("--smoke", action="store_true", help="the small form of every row")
     parser.add_argument(
-        "--retries", type=int, default=3, help="deaths in a row without a new checkpoint, after which a cell failed"
+        "--retries",
+        type=int,
+        default=3,
+        help="deaths in a row without a new checkpoint, after which a cell failed",
     )
     parser.add_argument(
         "--move-aside", action="store_true", help="move folders with another run's files to work_dirs/aside"
     )
-    parser.add_argument("--calibrate", action="store_true", help="measure an epoch of what nothing is known of")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="measure an epoch of what nothing is known of"
+    )
     parser.add_argument("--record", action="store_true", help="fold the rows that are done into metafiles")
     parser.add_argument("--fresh", action="store_true", help="local: a new interpreter a cell, no forks")
     parser.add_argument("--address", help="ray: of a running cluster; default: one of this machine")
@@ -43,52 +48,51 @@ def parse() -> argparse.Namespace:
 
 def matrix(arguments: argparse.Namespace) -> int:
     """Plan, show, run, close."""
+    from kdbench.matrix.calibrate import calibrate
     from kdbench.matrix.cost import measured
     from kdbench.matrix.files import read_matrix
-    from kdbench.matrix.folder import Folder
-    from kdbench.matrix.plan import clear, judge_all
-    from kdbench.matrix.show import plan_text
+    from kdbench.matrix.folder import PASSED, Folder
+    from kdbench.matrix.plan import clear
 
     wanted = read_matrix(arguments.matrix, arguments.seeds)
     folder = Folder(wanted.name, arguments.smoke)
-    if not arguments.dry_run:
-        folder.claim()
-    plan = planned(wanted, arguments.smoke, folder)
-    judge_all(plan)
-    costs = measured(plan, wanted.configs)
-    if arguments.calibrate and not arguments.dry_run:
-        measure(plan, costs, arguments, folder)
-    estimates = {key: costs.estimate(cell) for key, cell in plan.cells.items()}
-    print(plan_text(plan, estimates, arguments.jobs, command.table), flush=True)
     if arguments.dry_run:
+        plan = planned(wanted, arguments.smoke, set(folder.read(PASSED) or []))
+        print(described(plan, measured(plan, wanted.configs), arguments.jobs))
         return 0
-    for line in clear(plan, arguments.move_aside):
-        print(line)
-    seconds = {key: estimate.seconds for key, estimate in estimates.items()}
-    return execute(plan, seconds, arguments, folder)
+    folder.claim()
+    engine = made_engine(arguments, folder)  # first: it imports while the plan is made
+    try:
+        passed = set(folder.read(PASSED) or [])
+        plan = planned(wanted, arguments.smoke, passed)
+        folder.write(PASSED, sorted(passed))
+        costs = measured(plan, wanted.configs)
+        for line in calibrate(plan, costs, engine, folder, TOOLS / "train.py") if arguments.calibrate else ():
+            print(line)
+        print(described(plan, costs, arguments.jobs), flush=True)
+        for line in clear(plan, arguments.move_aside):
+            print(line)
+        return execute(plan, costs, engine, folder, arguments)
+    finally:
+        engine.close()
 
 
-def planned(wanted, smoke: bool, folder):
-    """The plan; models that passed every check in an earlier start are not tried again."""
-    from kdbench.matrix.folder import PASSED
-    from kdbench.matrix.plan import make_plan
+def planned(wanted, smoke: bool, passed: set[str]):
+    """The plan, and what stands in its folders; models that ``passed`` earlier are not tried again."""
+    from kdbench.matrix.plan import judge_all, make_plan
 
-    passed = set(folder.read(PASSED) or [])
     plan = make_plan(wanted, smoke, passed)
-    folder.write(PASSED, sorted(passed))
+    judge_all(plan)
     return plan
 
 
-def measure(plan, costs, arguments: argparse.Namespace, folder) -> None:
-    """Calibrate, and say what could not be measured."""
-    from kdbench.matrix.calibrate import calibrate
+def described(plan, costs, jobs: int) -> str:
+    """The plan as text."""
+    from kdbench.matrix.show import plan_text
 
-    engine = made_engine(arguments, folder)
-    try:
-        for line in calibrate(plan, costs, engine, folder, TOOLS / "train.py"):
-            print(line)
-    finally:
-        engine.close()
+    return plan_text(
+        plan, {key: costs.estimate(cell) for key, cell in plan.cells.items()}, jobs, command.table
+    )
 
 
 def made_engine(arguments: argparse.Namespace, folder):
@@ -104,21 +108,13 @@ def made_engine(arguments: argparse.Namespace, folder):
     return make_engine(arguments.engine, arguments.jobs, arguments.threads, **options)
 
 
-def execute(plan, seconds, arguments: argparse.Namespace, folder) -> int:
+def execute(plan, costs, engine, folder, arguments: argparse.Namespace) -> int:
     """Run the plan, print how it ended, record if asked to."""
     from kdbench.matrix.run import Run
     from kdbench.matrix.show import closing_text, listener
 
     with listener(arguments.plain) as show:
-        run = Run(
-            plan,
-            made_engine(arguments, folder),
-            folder,
-            TOOLS / "train.py",
-            retries=arguments.retries,
-            seconds=seconds,
-            listen=show,
-        )
+        run = Run(plan, engine, folder, TOOLS / "train.py", arguments.retries, costs, show)
         with stopping(run):
             code = run.go()
     print(closing_text(run, command.table), flush=True)
@@ -130,7 +126,9 @@ def execute(plan, seconds, arguments: argparse.Namespace, folder) -> int:
 @contextmanager
 def stopping(run):
     """Ctrl-C and SIGTERM have cells save and leave; the second one ends them."""
-    before = {number: signal.signal(number, lambda *_: run.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda *_: run.stop()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
 """A small matrix that shows all there is: a teacher found by itself, a swap, every distiller but few, two seeds.
 
-    python tools/matrix.py configs/matrices/smoke.py --smoke
+python tools/matrix.py configs/matrices/smoke.py --smoke
 """
 
 seeds = (0, 1)

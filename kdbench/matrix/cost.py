@@ -49,6 +49,10 @@ class Costs:
         parts = {"data": about.get("Data"), "student": about.get("Student"), "teacher": teacher.get("Part")}
         self.add(_keys(entry["Name"], parts, False), about.get("Seconds"), about.get("Epochs"))
 
+    def add_run(self, cell: Cell, seconds: float) -> None:
+        """A cell was run from its beginning to its end, its start and its last test included."""
+        self.add(_keys(cell.row, cell.parts, cell.smoke), seconds, cell.epochs)
+
     def add_calibration(self, cell: Cell, seconds: float) -> None:
         """An epoch of a cell like this took ``seconds``."""
         self.add([(CALIBRATED, *_pair(cell.parts, cell.smoke))], seconds, 1)
@@ -107,4 +111,7 @@ def makespan(plan: Plan, keys: Sequence[str], seconds: Mapping[str, float | None
 def sources(estimates: Iterable[Estimate]) -> str:
     """How many figures come from where."""
     counted = Counter(estimate.source for estimate in estimates)
-    return ", ".join(f"{count} from {source}" if source != UNKNOWN else f"{count} unknown" for source, count in counted.most_common())
+    return ", ".join(
+        f"{count} from {source}" if source != UNKNOWN else f"{count} unknown"
+        for source, count in counted.most_common()
+    )

@@ -118,7 +118,10 @@ def _names(place: str, template: str, axes: Mapping[str, Sequence[str]]) -> list
             f"{place}: the row '{template}' has the places {', '.join(wanted) or 'none'}; "
             f"its axes are: {', '.join(axes) or 'none'}"
         )
-    return [template.format(**dict(zip(wanted, values, strict=True))) for values in product(*(axes[n] for n in wanted))]
+    return [
+        template.format(**dict(zip(wanted, values, strict=True)))
+        for values in product(*(axes[n] for n in wanted))
+    ]
 
 
 def _several(value: Any) -> tuple[Any, ...]:

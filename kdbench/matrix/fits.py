@@ -56,7 +56,11 @@ def refusal(wish: Wish, smoke: bool, passed: set[str]) -> str | None:
         if (model := likeness(config.model)) not in passed:
             checked(config.model)
             passed.add(model)
-    except (KDBenchError, ValueError, TypeError) as error:  # TypeError: an argument that only a part would give
+    except (
+        KDBenchError,
+        ValueError,
+        TypeError,
+    ) as error:  # TypeError: an argument that only a part would give
         lines = [line.strip(" -") for line in str(error).splitlines()]
         return " ".join(lines[1:] or lines)
     return None

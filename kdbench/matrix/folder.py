@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,9 @@ class Lock:
                 time.sleep(0.05)
                 continue
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+            os.pwrite(
+                self._descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0
+            )
             return True
 
     @property
@@ -76,11 +77,11 @@ class Folder:
 
     def __init__(self, name: str, smoke: bool = False):
         self.path = Path(SMOKE_DIRS if smoke else WORK_DIRS) / "matrices" / name
-        (self.path / LOGS).mkdir(parents=True, exist_ok=True)
-        self.lock = Lock(self.path / LOCK)
 
     def claim(self) -> None:
-        """Refuse to work beside another process on the same matrix."""
+        """Make the folder, and refuse to work beside another process on the same matrix."""
+        (self.path / LOGS).mkdir(parents=True, exist_ok=True)
+        self.lock = Lock(self.path / LOCK)
         if not self.lock.take():
             raise LockedError(
                 f"{self.path} is worked on by {self.lock.holder}; wait for it, or stop it with SIGTERM"
@@ -145,8 +146,3 @@ def epoch_of(cell: Cell) -> int:
     logs = sorted(Path(cell.folder).glob("*/vis_data/scalars.json"), key=lambda path: path.stat().st_mtime_ns)
     found = re.findall(r'"epoch": (\d+)', tail(logs[-1])) if logs else []
     return int(found[-1]) if found else 0
-
-
-def as_json(states: Mapping[str, Any]) -> str:
-    """Compact JSON with the same bytes for the same content."""
-    return json.dumps(states, sort_keys=True)

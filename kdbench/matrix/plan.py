@@ -10,7 +10,7 @@ from ..engine.lineage import RESULT_FILE
 from .cells import Cell, cells_of, maker, unmakeable
 from .files import AllDistillers, Matrix, Wish
 from .fits import LeftOut, fitting, refusal
-from .results import BEGUN, DONE, OTHER, Verdict, judge, move_aside
+from .results import DONE, OTHER, Verdict, judge, move_aside
 
 
 @dataclass
@@ -57,7 +57,10 @@ class Plan:
 
 
 def make_plan(
-    matrix: Matrix, smoke: bool = False, passed: set[str] | None = None, say: Callable[[str], None] = lambda _: None
+    matrix: Matrix,
+    smoke: bool = False,
+    passed: set[str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """Plan a matrix. All combinations that cannot run come in one ``ValueError``; no weight and no datum is read."""
     passed = set() if passed is None else passed
@@ -66,11 +69,15 @@ def make_plan(
     same = _same(asked)
     cells = {cell.folder: cell for cell in asked if cell.folder not in same}
     after = _with_makers(cells, matrix, smoke)
-    same = {key: first for key, first in same.items() if key not in cells}  # one that others start from is run
+    same = {
+        key: first for key, first in same.items() if key not in cells
+    }  # one that others start from is run
     if problems := unmakeable(cells.values(), {**cells, **same}):
         raise ValueError("\n".join(problems))
     order = _in_order(cells, after)
-    return Plan(matrix.name, order, after, frozenset({cell.folder for cell in asked} - set(same)), same, left_out)
+    return Plan(
+        matrix.name, order, after, frozenset({cell.folder for cell in asked} - set(same)), same, left_out
+    )
 
 
 def _wishes(
@@ -166,8 +173,3 @@ def clear(plan: Plan, is_asked_for: bool) -> list[str]:
     if moved:
         judge_all(plan)
     return moved
-
-
-def is_resumed(plan: Plan, key: str) -> bool:
-    """Whether a cell goes on from its own checkpoints."""
-    return plan.verdicts[key].state == BEGUN

@@ -1,13 +1,11 @@
 """The process of one cell: it takes the cell's lock, makes sure whose files it touches, and runs ``tools/train.py``.
 
-    python -m kdbench.matrix.process TASK    (JSON, see ``Task``)
+python -m kdbench.matrix.process TASK    (JSON, see ``Task``)
 """
 
-import ctypes
 import json
 import os
 import runpy
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any
 
 from .cells import Cell
 from .folder import CELL_LOCK, Lock, now
+from .parent import end_with_parent
 from .results import DONE, OTHER, judge, write_stamp
 
 BUSY = 73  # another process runs this very cell ("cannot create" of sysexits.h)
 WRONG_USE = 2
 PATIENCE = 20.0  # seconds for which a dying predecessor may hold the lock
-_PR_SET_PDEATHSIG = 1
 
 
 def task_of(cell: Cell, tool: Path, log: Path, threads: int) -> dict[str, Any]:
@@ -37,14 +35,6 @@ def task_of(cell: Cell, tool: Path, log: Path, threads: int) -> dict[str, Any]:
 def environment(threads: int) -> dict[str, str]:
     """Variables that have to be set before a cell's process starts."""
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-
-
-def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have the kernel send this process a signal when its parent is gone (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != parent:  # it went before we asked
-        sys.exit(WRONG_USE)
 
 
 def write_to(log: Path) -> None:

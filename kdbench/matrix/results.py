@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file of ours; empty if there is none."""
     if not path.is_file():
         return {}
-    return dict(yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {})  # noqa: S506 (a safe loader)
+    return dict(yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {})
 
 
 def judge(cell: Cell) -> Verdict:
@@ -124,7 +124,10 @@ def _missing(cell: Cell, result: Mapping[str, Any]) -> Iterator[str]:
     """What a whole result has beside it; a run killed in its last test leaves less."""
     folder = Path(cell.folder)
     predictions = result.get("predictions") or {}
-    files = {"student.safetensors": result["student"]["sha256"], predictions.get("path"): predictions.get("sha256")}
+    files = {
+        "student.safetensors": result["student"]["sha256"],
+        predictions.get("path"): predictions.get("sha256"),
+    }
     for name, digest in files.items():
         if not name or not (folder / name).is_file() or file_hash(folder / name) != digest:
             yield f"{name or 'predictions'} is not the file that the result names"

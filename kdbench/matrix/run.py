@@ -2,19 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..engine.hooks import EXIT_PREEMPTED
 from .cells import Cell
-from .cost import makespan
+from .cost import Costs, makespan
 from .engines import Engine, Outcome
 from .folder import EVENTS, PLAN, PROGRESS, Folder, epoch_of, now, tail
 from .plan import Plan
 from .process import BUSY, task_of
-from .results import DONE, judge
+from .results import DONE, OPEN, judge
 
 WAITING, RUNNING, DONE_NOW, DONE_BEFORE = "waiting", "running", "done", "done before"
 FAILED, BLOCKED, STOPPED, NOT_NEEDED = "failed", "blocked", "stopped", "not needed"
@@ -54,11 +54,11 @@ class Run:
         folder: Folder,
         tool: Path,
         retries: int = 3,
-        seconds: Mapping[str, float | None] | None = None,
+        costs: Costs | None = None,
         listen: Callable[["Run"], None] = lambda _: None,
     ):
         self.plan, self.engine, self.folder, self.tool, self.retries = plan, engine, folder, tool, retries
-        self.seconds, self._listen = dict(seconds or {}), listen
+        self.costs, self._listen = costs or Costs(), listen
         needed = set(plan.needed)
         self.status = {
             key: Status(WAITING if key in needed else DONE_BEFORE if key in plan.done else NOT_NEEDED)
@@ -84,7 +84,9 @@ class Run:
     def go(self) -> int:
         """Run to the end; 0 if all cells are done, 1 if one failed, 75 if it was stopped."""
         self.folder.write(PLAN, self.plan.as_dict())
-        self.folder.add_event("begun", engine=type(self.engine).__name__, jobs=self.engine.jobs, cells=self.counts)
+        self.folder.add_event(
+            "begun", engine=type(self.engine).__name__, jobs=self.engine.jobs, cells=self.counts
+        )
         told = 0
         try:
             while self.of(RUNNING) or (self.of(WAITING) and not self.stopping):
@@ -97,7 +99,6 @@ class Run:
                     self._settle(key, outcome)
                 self._report()
         finally:
-            self.engine.close()
             for key in self.of(WAITING):
                 self.status[key].state = STOPPED
             self._report(now_too=True)
@@ -131,6 +132,8 @@ class Run:
         status.seconds += time.time() - status.began
         status.worker = ""
         if judge(cell).state == DONE:
+            if status.attempts == 1 and self.plan.verdicts[key].state == OPEN:
+                self.costs.add_run(cell, status.seconds)
             self._become(key, DONE_NOW, "ended", seconds=round(status.seconds, 1))
         elif outcome.code == BUSY:
             status.not_before = time.time() + BUSY_PAUSE
@@ -231,7 +234,8 @@ def left(run: Run) -> float | None:
 
 def _left_of(run: Run, key: str) -> float | None:
     """What a cell has still to do: its estimate, less the epochs that it has behind it."""
-    whole, cell, status = run.seconds.get(key), run.plan.cells[key], run.status[key]
+    cell, status = run.plan.cells[key], run.status[key]
+    whole = run.costs.estimate(cell).seconds
     if whole is None or status.state != RUNNING or not cell.epochs:
         return whole
     return whole * max(0.0, 1 - status.epoch / cell.epochs)

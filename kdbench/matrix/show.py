@@ -24,7 +24,9 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    return (
+        f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
@@ -170,7 +172,8 @@ def closing_text(run: Run, table: TextTable) -> str:
     for key, status in run.status.items():
         by_row[run.plan.cells[key].row].append(status.state)
     rows = [
-        [row, ", ".join(f"{n} {state}" for state, n in Counter(states).items())] for row, states in by_row.items()
+        [row, ", ".join(f"{n} {state}" for state, n in Counter(states).items())]
+        for row, states in by_row.items()
     ]
     lines = [table(["row", "seeds"], rows)]
     for key in run.of(FAILED):

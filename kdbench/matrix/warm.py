@@ -2,9 +2,9 @@
 
     python -m kdbench.matrix.warm PARENT
 
-Lines of JSON come in: ``{"run": key, "task": ...}``, ``{"signal": number, "key": key}``. Lines go out: ``{"ready": true}``,
-``{"started": key, "pid": ...}``, ``{"ended": key, "status": ...}``, a negative status being a signal. It computes nothing
-itself, so no thread, no generator and no device is in a state that a fork would spoil.
+Lines of JSON come in: ``{"run": key, "task": ...}``, ``{"signal": number, "key": key}``. Lines go out:
+``{"started": key, "pid": ...}``, ``{"ended": key, "status": ...}``, a negative status being a signal. It computes
+nothing itself, so no thread, no generator and no device is in a state that a fork would spoil.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from .process import end_with_parent, run
+from .parent import end_with_parent
 
 IMPORTS = (
     "torch.utils.tensorboard",
@@ -30,6 +30,7 @@ IMPORTS = (
     "kdbench.distillers",
     "kdbench.engine",
     "kdbench.evaluation",
+    "kdbench.matrix.process",
     "kdbench.models",
     "kdbench.zoo",
 )
@@ -54,7 +55,6 @@ class Warm:
 
     def serve(self) -> None:
         """Answer until the pipe is closed; then ask every cell to save and leave."""
-        self.say(ready=True)
         selector, buffer = selectors.DefaultSelector(), b""
         selector.register(0, selectors.EVENT_READ)
         selector.register(self._wake, selectors.EVENT_READ)
@@ -99,7 +99,7 @@ class Warm:
             end_with_parent(parent)
             self._out.close()
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            status = run(task)
+            status = importlib.import_module("kdbench.matrix.process").run(task)
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except BaseException:

@@ -78,11 +78,11 @@ class Fresh:
 
 
 class Forks:
-    """Forks of one warm process, which is started when first needed, and again should it die."""
+    """Forks of one warm process, which is started at once, while a plan is made, and again should it die."""
 
     def __init__(self, threads: int):
         self._threads = threads
-        self._warm: subprocess.Popen[bytes] | None = None
+        self._warm = self._started()
         self._buffer = b""
         self.pids: dict[str, int] = {}
         self._running: set[str] = set()
@@ -96,18 +96,15 @@ class Forks:
         """Those that have ended; all of them if the warm process has."""
         deadline, found = time.monotonic() + seconds, list[tuple[str, Outcome]]()
         while not found and (left := deadline - time.monotonic()) > 0:
-            if self._warm is None:
-                time.sleep(left)
-                break
             found = self._lost() if (data := self._read(left)) == b"" else self._understood(data or b"")
         return found
 
     def _read(self, seconds: float) -> bytes | None:
         """What the warm process says; empty when it is gone, None when it says nothing."""
-        assert self._warm is not None and self._warm.stdout is not None
+        stdout = self._warm.stdout
         with selectors.DefaultSelector() as selector:
-            selector.register(self._warm.stdout, selectors.EVENT_READ)
-            return os.read(self._warm.stdout.fileno(), 1 << 16) if selector.select(seconds) else None
+            selector.register(stdout, selectors.EVENT_READ)
+            return os.read(stdout.fileno(), 1 << 16) if selector.select(seconds) else None
 
     def _understood(self, data: bytes) -> list[tuple[str, Outcome]]:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -126,9 +123,9 @@ class Forks:
 
     def _lost(self) -> list[tuple[str, Outcome]]:
         """The warm process is gone; its cells are told so by the kernel, and save."""
-        assert self._warm is not None
         reason = f"the warm process ended ({Outcome(self._warm.wait())})"
-        self._warm, self._buffer = None, b""
+        self._close_pipes()
+        self._warm, self._buffer = self._started(), b""
         found = [(key, Outcome(None, reason)) for key in sorted(self._running)]
         self._running.clear()
         self.pids.clear()
@@ -140,14 +137,11 @@ class Forks:
             self._send({"signal": number, "key": key})
 
     def _send(self, line: dict[str, Any]) -> None:
-        if self._warm is None:
-            self._warm = self._started()
-        assert self._warm.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it is gone: ``ended`` will tell
             self._warm.stdin.write(json.dumps(line).encode() + b"\n")
             self._warm.stdin.flush()
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _started(self) -> Any:
         return subprocess.Popen(
             [sys.executable, "-m", "kdbench.matrix.warm", str(os.getpid())],
             env=environment(self._threads),
@@ -158,11 +152,12 @@ class Forks:
         )
 
     def close(self) -> None:
-        """End the warm process."""
-        if self._warm is not None:
-            assert self._warm.stdin is not None and self._warm.stdout is not None
+        """End the warm process, which has nothing to save."""
+        self._warm.kill()
+        self._warm.wait()
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._warm.stdin, self._warm.stdout):
             with contextlib.suppress(BrokenPipeError):
-                self._warm.stdin.close()
-            self._warm.wait()
-            self._warm.stdout.close()
-            self._warm = None
+                pipe.close()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import time
 from typing import Any
 
 from ...engine.hooks import EXIT_PREEMPTED
@@ -15,7 +16,9 @@ def load_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise MissingPackageError(f"the engine 'ray' needs Ray ({error}); pip install kdbench[ray]") from error
+        raise MissingPackageError(
+            f"the engine 'ray' needs Ray ({error}); pip install kdbench[ray]"
+        ) from error
     return ray
 
 
@@ -41,6 +44,7 @@ class RayCluster(Engine):
 
     def ended(self, seconds: float) -> list[tuple[str, Outcome]]:
         if not self._keys:
+            time.sleep(seconds)
             return []
         ready, _ = self.ray.wait(list(self._keys), num_returns=1, timeout=seconds)
         return [(self._keys.pop(task), self._outcome(task)) for task in ready]

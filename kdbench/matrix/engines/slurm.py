@@ -24,7 +24,7 @@ def load_submitit() -> Any:
 
 
 class CellJob:
-    """A job: it waits for the cell's process. Slurm's warning before a stop (see submitit) has it saved and requeued."""
+    """A job: it waits for the cell's process. Slurm's warning before a stop has the cell saved and requeued."""
 
     def __init__(self, task: Task, threads: int):
         self.task, self.threads = dict(task), threads
@@ -43,7 +43,7 @@ class CellJob:
 
 
 class Slurm(Engine):
-    """``jobs`` jobs at a time in the queue; ``parameters`` are submitit's, such as ``slurm_partition``, ``timeout_min``."""
+    """``jobs`` jobs at a time in the queue; ``parameters`` are submitit's, e.g. ``slurm_partition``."""
 
     def __init__(
         self,
