@@ -18,6 +18,9 @@ from .results import DONE, OTHER, judge, write_stamp
 
 BUSY = 73  # another process runs this very cell ("cannot create" of sysexits.h)
 WRONG_USE = 2
+# glibc gives freed blocks above a threshold back to the system, and each new one is page faults: measured by
+# benchmarks/cells.py. It reads these when a process starts.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 PATIENCE = 20.0  # seconds for which a dying predecessor may hold the lock
 
 

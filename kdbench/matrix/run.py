@@ -95,9 +95,9 @@ class Run:
                     self.engine.stop(kill=told > 1)
                 if not self.stopping:
                     self._hand_out()
+                self._report()
                 for key, outcome in self.engine.ended(STEP):
                     self._settle(key, outcome)
-                self._report()
         finally:
             for key in self.of(WAITING):
                 self.status[key].state = STOPPED
