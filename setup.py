@@ -12,7 +12,19 @@ REPORT = ["matplotlib>=3.8"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
-DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy", *VIDEO]
+RAY = ["ray>=2.40"]
+SLURM = ["submitit>=1.5"]
+DEV = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "pytest-benchmark>=4",
+    "ruff",
+    "mypy>=1.11",
+    "scipy",
+    *VIDEO,
+    *RAY,
+    *SLURM,
+]
 
 setup(
     name="kdbench",
@@ -38,7 +50,9 @@ setup(
         "report": REPORT,
         "video": [*VIDEO, *TORCHCODEC],
         "mmdet": MMDET,
+        "ray": RAY,
+        "slurm": SLURM,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *VIDEO, *TORCHCODEC, *MMDET],
+        "all": [*REPORT, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
     },
 )

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
     "compose": LEAVES | {"compose", "weights"},
     "zoo": LEAVES | {"zoo"},
+    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "weights"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -48,6 +49,8 @@ OPTIONAL = {
     "onnxruntime",
     "timm",
     "scipy",
+    "ray",
+    "submitit",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""Checks rows without data or weights: they load, their parts fit, their names say what they import."""
+"""Checks rows and matrices without data or weights: they load, their parts fit, rows are called what they import."""
 
 import argparse
 import sys
@@ -21,11 +21,14 @@ def parse() -> argparse.Namespace:
 def check(arguments: argparse.Namespace) -> int:
     """Print all problems of all rows."""
     from kdbench.compose import rows
+    from kdbench.matrix.files import matrices
 
     chosen = [Path(row) for row in arguments.rows] or rows(arguments.configs)
     found, passed = [*part_problems(arguments.configs)], set[str]()
     for row in chosen:
         found += [f"{row}: {problem}" for problem in problems(row, passed)]
+    for path in () if arguments.rows else matrices(arguments.configs):
+        found += [f"{path}: {problem}" for problem in matrix_problems(path, passed)]
     for problem in found:
         print(problem, file=sys.stderr)
     print(f"{len(chosen)} rows checked, {len(found)} problems")
@@ -41,6 +44,20 @@ def part_problems(configs: Path) -> Iterator[str]:
             parts(configs, kind)
         except ValueError as error:
             yield command.message(error)
+
+
+def matrix_problems(path: Path, passed: set[str]) -> list[str]:
+    """What is wrong with a matrix: rows or parts that are not there, combinations that cannot run; see ``problems``."""
+    from kdbench.matrix.files import read_matrix
+    from kdbench.matrix.plan import make_plan
+
+    try:
+        make_plan(read_matrix(path, [0]), passed=passed)
+    except Exception as error:
+        if command.exit_code(error) is None:
+            return [f"{type(error).__name__}: {command.message(error)}"]
+        return command.message(error).splitlines()
+    return []
 
 
 def problems(row: Path, passed: set[str]) -> Iterator[str]:

@@ -103,7 +103,7 @@ def _sown(pattern: Cell, seed: int) -> Cell:
 def composed(wish: Wish, seed: int, smoke: bool) -> Config:
     """The config of a wish for one seed."""
     slots = {slot: wish.swapped.get(slot) for slot in SLOTS}
-    return compose(wish.path, **slots, options=wish.options, smoke=smoke, seed=seed)  # type: ignore[arg-type]
+    return compose(wish.path, **slots, options=wish.options, smoke=smoke, seed=seed)
 
 
 def _cell(config: Config, matrix: Matrix) -> Cell:

@@ -5,6 +5,7 @@ python -m kdbench.matrix.process TASK    (JSON, see ``Task``)
 
 import json
 import os
+import platform
 import runpy
 import sys
 from collections.abc import Mapping
@@ -36,8 +37,9 @@ def task_of(cell: Cell, tool: Path, log: Path, threads: int) -> dict[str, Any]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables that have to be set before a cell's process starts."""
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    """Variables that have to be set before a cell's process starts; what the user says of the allocator stands."""
+    allocator = ALLOCATOR if platform.libc_ver()[0] == "glibc" else {}
+    return {**allocator, **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 def write_to(log: Path) -> None:
