@@ -78,7 +78,11 @@ def test_a_failing_row_is_kept_with_its_error_and_the_rest_is_recorded(tmp_path)
     text = f'rows = [dict(row="{KD}"), dict(row="{ALONE}")]\nseeds = (0,)'
     folder = slow_project(tmp_path, seconds=0.0, text=text)
     kit = folder / "toykit.py"
-    broken = 'if type(self).__name__ == "WaveSkeleton" and clip.abs().sum() > 0: raise RuntimeError("no bones")\n        '
+    lines = [
+        'if type(self).__name__ == "WaveSkeleton" and clip.abs().sum() > 0:',
+        '    raise RuntimeError("no bones")',
+    ]
+    broken = "".join(f"{line}\n        " for line in lines)
     kit.write_text(kit.read_text().replace("        return self.fc(", f"        {broken}return self.fc(", 1))
     code, out = to_the_end(folder, "--jobs", "2", "--record")
     assert code == 1, out
