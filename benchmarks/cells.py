@@ -17,10 +17,11 @@ from pathlib import Path
 
 import yaml
 
+from kdbench.matrix.child import ALLOCATOR
 from kdbench.matrix.engines import Local
 from kdbench.matrix.files import read_matrix
 from kdbench.matrix.plan import make_plan
-from kdbench.matrix.process import ALLOCATOR, task_of
+from kdbench.matrix.process import task_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = ROOT / "tools" / "train.py"

@@ -109,21 +109,6 @@ class Folder:
             line = json.dumps({"utc": now(), "event": what, **about})
             file.write(b"\n" * bool(cut) + line.encode() + b"\n")
 
-    def events(self) -> list[dict[str, Any]]:
-        """All whole lines of ``events.jsonl``."""
-        try:
-            lines = (self.path / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return []
-        return [found for line in lines if (found := _whole(line)) is not None]
-
-
-def _whole(line: str) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(line))
-    except (ValueError, TypeError):
-        return None
-
 
 def now() -> str:
     """The time, to the millisecond, as ISO 8601 in UTC."""

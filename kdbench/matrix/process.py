@@ -5,7 +5,6 @@ python -m kdbench.matrix.process TASK    (JSON, see ``Task``)
 
 import json
 import os
-import platform
 import runpy
 import sys
 from collections.abc import Mapping
@@ -13,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .cells import Cell
+from .child import end_with_parent
 from .folder import CELL_LOCK, Lock, now
-from .parent import end_with_parent
 from .results import DONE, OTHER, judge, write_stamp
 
 BUSY = 73  # another process runs this very cell ("cannot create" of sysexits.h)
 WRONG_USE = 2
-# glibc gives freed blocks above a threshold back to the system, and each new one is page faults: measured by
-# benchmarks/cells.py. It reads these when a process starts.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 PATIENCE = 20.0  # seconds for which a dying predecessor may hold the lock
 
 
@@ -34,12 +30,6 @@ def task_of(cell: Cell, tool: Path, log: Path, threads: int) -> dict[str, Any]:
         "log": str(log.resolve()),
         "root": str(Path.cwd()),
     }
-
-
-def environment(threads: int) -> dict[str, str]:
-    """Variables that have to be set before a cell's process starts; what the user says of the allocator stands."""
-    allocator = ALLOCATOR if platform.libc_ver()[0] == "glibc" else {}
-    return {**allocator, **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 def write_to(log: Path) -> None:

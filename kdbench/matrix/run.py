@@ -65,7 +65,7 @@ class Run:
             for key in plan.cells
         }
         self.stopping = 0
-        self.began, self._reported = time.time(), 0.0
+        self._reported = 0.0
 
     def of(self, state: str) -> list[str]:
         """The cells in this state."""

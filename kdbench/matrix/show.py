@@ -137,11 +137,11 @@ class Plain:
 class Live:
     """A block at the foot of a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Any = None) -> None:
         from rich.console import Console
         from rich.live import Live as RichLive
 
-        self._live = RichLive(console=Console(stderr=True), auto_refresh=False)
+        self._live = RichLive(console=console or Console(stderr=True), auto_refresh=False)
 
     def __enter__(self) -> "Live":
         self._live.start()

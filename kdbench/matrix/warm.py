@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from .parent import end_with_parent
+from .child import end_with_parent
 
 IMPORTS = (
     "torch.utils.tensorboard",

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kdbench.matrix.folder import Folder
-
 from .deaths import begun, below, cells, kill, records, slow_project, start, to_the_end, wait_for
+from .toys import events
 
 pytestmark = pytest.mark.slow
 JOBS = ("--jobs", "2")
@@ -68,7 +67,7 @@ def test_killed_in_every_way_it_ends_with_the_same_records(whole, tmp_path, monk
     assert len(records(whole)) == 8
     assert resumed
     monkeypatch.chdir(folder)
-    requeued = [event["why"] for event in Folder("toy").events() if event["event"] == "requeued"]
+    requeued = [event["why"] for event in events() if event["event"] == "requeued"]
     assert any("SIGKILL" in why for why in requeued)
     assert any("warm process" in why for why in requeued)
 

@@ -13,9 +13,11 @@ from kdbench.matrix.folder import Folder
 from kdbench.matrix.plan import judge_all, make_plan
 from kdbench.matrix.run import Run
 from kdbench.spec import MissingPackageError
+from tests.test_imports import loaded_by
 from tests.toy_project import ROOT
 
 from .deaths import begun, below, records, slow_project, to_the_end
+from .toys import events
 
 TOOL = ROOT / "tools" / "train.py"
 TEXT = """
@@ -47,6 +49,11 @@ def test_an_unknown_engine_and_no_jobs_are_refused() -> None:
         make_engine("local", 0, 1)
 
 
+@pytest.mark.parametrize("module", ["child", "engines.ray_cluster", "engines.slurm"])
+def test_a_worker_that_only_waits_imports_no_torch(module) -> None:
+    assert not loaded_by(f"import kdbench.matrix.{module}") & {"torch", "mmengine", "ray", "submitit"}
+
+
 @pytest.fixture
 def environment(monkeypatch):
     def enter(folder: Path) -> None:
@@ -58,7 +65,7 @@ def environment(monkeypatch):
     return enter
 
 
-def run_here(engine, listen=lambda _: None) -> tuple[Run, int]:
+def run_here(engine, listen=lambda _: None) -> int:
     """The toy matrix of the present folder on an engine."""
     plan = make_plan(read_matrix("configs/matrices/toy.py"))
     judge_all(plan)
@@ -66,7 +73,7 @@ def run_here(engine, listen=lambda _: None) -> tuple[Run, int]:
     folder.claim()
     run = Run(plan, engine, folder, TOOL, listen=listen)
     try:
-        return run, run.go()
+        return run.go()
     finally:
         engine.close()
         folder.lock.release()
@@ -100,14 +107,14 @@ def test_a_ray_cluster_loses_a_node_and_nothing_else(whole, tmp_path, environmen
     try:
         ray.init(address=cluster.address, log_to_driver=False)
         engine = make_engine("ray", 2, 1)
-        run, code = run_here(engine, lose)
+        code = run_here(engine, lose)
     finally:
         ray.shutdown()
         cluster.shutdown()
     assert code == 0
     assert lost
     assert records(folder) == records(whole)
-    why = [event["why"] for event in run.folder.events() if event["event"] == "requeued"]
+    why = [event["why"] for event in events() if event["event"] == "requeued"]
     assert why, "no cell was on the node that was lost"
 
 
@@ -126,9 +133,9 @@ def test_submitit_runs_cells_and_those_that_are_killed_go_on(whole, tmp_path, en
             killed.append(found[0])
             os.kill(found[0], signal.SIGKILL)
 
-    run, code = run_here(engine, kill_one)
+    code = run_here(engine, kill_one)
     assert code == 0
     assert records(folder) == records(whole)
-    why = [event["why"] for event in run.folder.events() if event["event"] == "requeued"]
+    why = [event["why"] for event in events() if event["event"] == "requeued"]
     assert killed
     assert why == ["killed by SIGKILL"]

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from kdbench.matrix.folder import Folder, Lock, LockedError, tail
 from tests.toy_project import ROOT
 
+from .toys import events
+
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -72,7 +74,7 @@ def test_events_after_a_cut_line_are_whole(tmp_path_factory, cut) -> None:
         data = file.read_bytes()
         file.write_bytes(data[: len(data) - cut])
         of.add_event("ended", cell="ü")
-        found = of.events()
+        found = events()
         assert [e["cell"] for e in found][:2] == ["0", "1"]
         assert (found[-1]["event"], found[-1]["cell"]) == ("ended", "ü")
         assert len(found) == (4 if cut <= 1 else 3)

@@ -1,20 +1,22 @@
 """What becomes of cells whose processes end in every way there is, on an engine that does as it is told."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from kdbench.matrix.cost import Costs
 from kdbench.matrix.engines import Outcome
 from kdbench.matrix.folder import Folder
 from kdbench.matrix.process import BUSY, task_of
 from kdbench.matrix.run import Run, left, progress
-from kdbench.matrix.show import Plain, closing_text, duration, plan_text, worker_lines
+from kdbench.matrix.show import Live, Plain, closing_text, duration, plan_text, worker_lines
 from tests.toy_project import ROOT
 
-from .toys import ALONE, KD, TEACHER, Obedient, finish, plan_of
+from .toys import ALONE, KD, STILL, TEACHER, Obedient, events, finish, plan_of
 
 TOOL = ROOT / "tools" / "train.py"
 
@@ -142,25 +144,27 @@ def test_a_cell_that_runs_elsewhere_is_waited_for(start) -> None:
 
 
 def test_a_stop_asks_then_kills_and_starts_nothing_new(start) -> None:
+    looks: list[Run] = []
+
     def act(cell, attempt):
-        engine.run.stop()
-        return 75 if len(engine.run.engine.stops) < 2 else -9
+        looks[-1].stop()
+        return -9 if looks[-1].engine.stops == [False, True] else STILL
 
-    class engine:
-        run: Run
-
-    first = Run.go
-
-    def go(run):
-        engine.run = run
-        return first(run)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "go", go)
-        run, code = start(act)
+    run, code = start(act, listen=looks.append)
     assert code == 75
     assert len(run.engine.started) == 1
     assert set(states(run).values()) == {"stopped"}
+
+
+def test_the_live_display_names_counts_workers_and_epochs(start) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with Live(console) as live:
+        run, code = start(done, listen=live)
+    assert code == 0
+    shown = console.file.getvalue()
+    assert f"{TEACHER} seed 0: epoch 0 of 2" in shown
+    assert "3 of 3" in shown
+    assert "toy: 3 done; left: 0 s" in shown
 
 
 def test_jobs_run_at_a_time(start) -> None:
@@ -169,19 +173,14 @@ def test_jobs_run_at_a_time(start) -> None:
 
 
 def test_progress_and_time_left_follow_what_has_been_measured(start, capsys) -> None:
-    seen = []
+    seen, looks, plain = [], [], Plain()
 
     def act(cell, attempt):
-        seen.append(left(holder.run))
+        seen.append(left(looks[-1]))
         return done(cell, attempt)
 
-    class holder:
-        run: Run
-
-    plain = Plain()
-
     def listen(run):
-        holder.run = run
+        looks.append(run)
         plain(run)
 
     run, _ = start(act, f'rows = [dict(row="{ALONE}")]\nseeds = (0, 1)', listen=listen)
@@ -192,8 +191,7 @@ def test_progress_and_time_left_follow_what_has_been_measured(start, capsys) -> 
     out = capsys.readouterr().out
     assert re.search(rf"^{ALONE} seed 1: done \| toy: 2 done; left: 0 s$", out, re.M)
     assert not worker_lines(run)
-    events = run.folder.events()
-    assert [e["event"] for e in events] == ["begun", "started", "ended", "started", "ended", "ended"]
+    assert [e["event"] for e in events()] == ["begun", "started", "ended", "started", "ended", "ended"]
 
 
 def test_the_plan_in_words(start) -> None:

@@ -1,5 +1,7 @@
 """Toy matrices: rows of the toy project, results of finished runs, an engine that does as it is told."""
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from kdbench.matrix.plan import Plan, judge_all, make_plan
 from kdbench.weights import file_hash
 from tests.toy_project import write_project
 
+STILL = 1000  # what a task that goes on has for an exit code
 STEM = "waves_wave_skeleton_wave_inertial"
 KD, TEACHER, ALONE = f"wave_kd/{STEM}", "baseline/waves_wave_skeleton", "baseline/waves_wave_inertial"
 
@@ -76,14 +79,23 @@ class Obedient(Engine):
         self.most = max(self.most, len(self._running))
 
     def ended(self, seconds: float) -> list[tuple[str, Outcome]]:
-        found = [
-            (key, Outcome(self.act(cell, self.started.count(cell)))) for key, cell in self._running.items()
-        ]
-        self._running.clear()
-        return found
+        ends = {key: self.act(cell, self.started.count(cell)) for key, cell in self._running.items()}
+        over = {key: Outcome(end) for key, end in ends.items() if end != STILL}
+        for key in over:
+            del self._running[key]
+        return list(over.items())
 
     def stop(self, kill: bool = False) -> None:
         self.stops.append(kill)
+
+
+def events(folder: Path = Path("work_dirs/matrices/toy")) -> list[dict[str, Any]]:
+    """All whole lines of a matrix's ``events.jsonl``."""
+    found = []
+    for line in (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [event for event in found if isinstance(event, dict)]
 
 
 def project(folder: Path) -> Path:

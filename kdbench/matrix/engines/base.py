@@ -1,19 +1,10 @@
-"""What a matrix asks of an engine, and how a cell's process is run where an engine puts it."""
+"""What a matrix asks of an engine."""
 
-import contextlib
-import json
 import signal
-import subprocess
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..process import environment
-
-HEARS_AFTER = 0.5  # seconds
-Task = Mapping[str, Any]
+from ..child import Task
 
 
 class Outcome(NamedTuple):
@@ -59,32 +50,3 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)
         """Give everything back; no task runs any more."""
-
-
-def command(task: Task, parent: int) -> list[str]:
-    """The command line of a cell's own process."""
-    return [sys.executable, "-m", "kdbench.matrix.process", json.dumps({**task, "parent": parent})]
-
-
-class Child:
-    """A cell's process below this one, for engines whose own workers wait for it."""
-
-    def __init__(self, task: Task, threads: int, parent: int):
-        self.process = subprocess.Popen(
-            command(task, parent),
-            cwd=Path(task["root"]),
-            env=environment(threads),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the matrix, which asks its cells to save
-        )
-
-    def ask(self, kill: bool = False) -> None:
-        """Ask it to save and leave, or end it."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-
-    def wait(self) -> int:
-        """Its exit code. It is asked for again and again, so that an interrupt of this thread is heard."""
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.process.wait(timeout=HEARS_AFTER)

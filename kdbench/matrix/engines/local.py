@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..process import environment
-from .base import Child, Engine, Outcome, Task
+from ..child import Child, Task, environment
+from .base import Engine, Outcome
 
 POLL = 0.05  # seconds between two looks at fresh processes
 

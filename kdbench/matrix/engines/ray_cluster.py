@@ -6,9 +6,8 @@ import socket
 import time
 from typing import Any
 
-from ...engine.hooks import EXIT_PREEMPTED
-from ...spec import MissingPackageError
-from .base import Child, Engine, Outcome, Task
+from ..child import Child, Task
+from .base import Engine, Outcome
 
 
 def load_ray() -> Any:
@@ -16,6 +15,8 @@ def load_ray() -> Any:
     try:
         import ray
     except ImportError as error:
+        from ...spec import MissingPackageError
+
         raise MissingPackageError(
             f"the engine 'ray' needs Ray ({error}); pip install kdbench[ray]"
         ) from error
@@ -53,7 +54,7 @@ class RayCluster(Engine):
         try:
             return Outcome(self.ray.get(task))
         except self.ray.exceptions.TaskCancelledError:
-            return Outcome(EXIT_PREEMPTED)
+            return Outcome(None, "cancelled")
         except self.ray.exceptions.RayError as error:
             return Outcome(None, f"{type(error).__name__}: {str(error).splitlines()[0]}")
 

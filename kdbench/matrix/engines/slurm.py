@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...spec import MissingPackageError
-from .base import Child, Engine, Outcome, Task
+from ..child import Child, Task
+from .base import Engine, Outcome
 
 POLL = 0.2
 LOST_AFTER = 5.0  # seconds for which a job may be over before its result is on a shared disk
@@ -17,6 +17,8 @@ def load_submitit() -> Any:
     try:
         import submitit
     except ImportError as error:
+        from ...spec import MissingPackageError
+
         raise MissingPackageError(
             f"the engine 'slurm' needs submitit ({error}); pip install kdbench[slurm]"
         ) from error
