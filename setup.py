@@ -13,6 +13,8 @@ PUBLISH = ["huggingface_hub>=1.0"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
+RAY = ["ray>=2.40"]
+SLURM = ["submitit>=1.5"]
 DEV = [
     "pytest>=8",
     "hypothesis>=6.100",
@@ -22,6 +24,8 @@ DEV = [
     "scipy",
     *VIDEO,
     *PUBLISH,
+    *RAY,
+    *SLURM,
 ]
 
 setup(
@@ -49,7 +53,9 @@ setup(
         "publish": PUBLISH,
         "video": [*VIDEO, *TORCHCODEC],
         "mmdet": MMDET,
+        "ray": RAY,
+        "slurm": SLURM,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *PUBLISH, *VIDEO, *TORCHCODEC, *MMDET],
+        "all": [*REPORT, *PUBLISH, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
     },
 )

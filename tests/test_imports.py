@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "compose",
         "zoo",
     },
+    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "weights"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -63,6 +64,8 @@ OPTIONAL = {
     "timm",
     "scipy",
     "huggingface_hub",
+    "ray",
+    "submitit",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,6 +1,7 @@
 """The checks before the first weight or datum is read: names, shapes, and a rehearsal on zeros."""
 
 import copy
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -80,6 +81,21 @@ def checked(config: Mapping[str, Any]) -> nn.Module:
         with suppress(Exception), torch.device("meta"):
             return build(MODELS, config, load_weights=False)
     return build(MODELS, config, load_weights=False)
+
+
+def likeness(model: Any) -> str:
+    """What of a model decides whether its parts fit: all but the name of its data and the places of its files."""
+
+    def kept(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {
+                key: kept(value)
+                for key, value in node.items()
+                if not isinstance(value, str) or key != "weights"
+            }
+        return [kept(value) for value in node] if isinstance(node, list | tuple) else node
+
+    return json.dumps(kept({**model, "data": {**model["data"], "name": ""}}), sort_keys=True, default=str)
 
 
 def probe(role: Role, data: DataSpec) -> Fields:
