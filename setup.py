@@ -8,11 +8,11 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").read_text(encoding="utf-8"))[1]
 
-REPORT = ["matplotlib>=3.8"]
+REPORT = ["matplotlib>=3.8", "scikit-posthocs>=0.11"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
-DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "scipy", *VIDEO]
+DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "jsonschema", *VIDEO]
 
 setup(
     name="kdbench",
@@ -30,6 +30,8 @@ setup(
         "setuptools>=77.0.3,<82",  # mmengine 0.10.7 imports pkg_resources, which 82 dropped
         "numpy>=1.26",
         "scikit-learn>=1.4",
+        "scipy>=1.15",
+        "pydantic>=2.7",
         "safetensors>=0.4",
         "tensorboard>=2.15",
         "pyyaml",
