@@ -4,7 +4,7 @@ from .files import PREDICTIONS_FILE, RESULT_FILE, aside, read_record, validated
 from .identity import run_id
 from .predictions import Predictions, predictions_of, read_predictions
 from .schema import READABLE, SCHEMA_VERSION, Failure, Result, json_schema
-from .trust import MIN_SEEDS, index_hash, reasons_for_doubt
+from .trust import MIN_SEEDS, index_hash, reasons_for_doubt, tested_on
 
 __all__ = [
     "MIN_SEEDS",
@@ -23,5 +23,6 @@ __all__ = [
     "read_record",
     "reasons_for_doubt",
     "run_id",
+    "tested_on",
     "validated",
 ]

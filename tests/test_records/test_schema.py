@@ -24,7 +24,7 @@ from kdbench.records import (
     run_id,
     validated,
 )
-from kdbench.records.trust import tested_on as hash_of_test_split
+from kdbench.records import tested_on as hash_of_test_split
 from kdbench.spec import InvalidDataError
 from tests.test_records.made import HASH, record
 
