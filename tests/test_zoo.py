@@ -328,7 +328,8 @@ def test_published_numbers_stand_apart(tmp_path):
     ours, theirs = text.split("## Published numbers")
     assert "76.74" not in ours
     assert "### Published: utd · p\n" in theirs
-    assert "| a/b | n | top1 76.74 | [S 2022](https://s) | best | – |" in theirs
+    assert "[S 2022](https://s). Selection: best.\n" in theirs
+    assert "| a/b | n | top1 76.74 | – |" in theirs
     del entry["selection"]
     path.write_text(yaml.safe_dump([{**entry, "numbers": [number]}]))
     with pytest.raises(

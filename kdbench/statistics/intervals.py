@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from ..records import Predictions
-from .measures import measured, unit
+from .measures import LOWER_IS_BETTER, measured, unit
 from .resampling import recordings, resampled
 from .seeds import sign_flip_p
 
@@ -88,7 +88,7 @@ class Difference(NamedTuple):
     """The first method's metric less the second's, and what speaks against chance.
 
     ``p`` belongs to the interval (seeds and recordings), ``permutation_p`` to the sign-flip test over seeds on the test
-    set as it is; None of one seed.
+    set as it is; None of one seed. ``wins`` counts the seeds on which the first is better.
     """
 
     metric: str
@@ -107,6 +107,11 @@ class Difference(NamedTuple):
     def excludes_zero(self) -> bool:
         """Whether the interval lies on one side of 0."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def first_is_better(self) -> bool:
+        """Whether the first's mean is the better one, by however little."""
+        return (self.value > 0) is not (self.metric in LOWER_IS_BETTER)
 
 
 def score_interval(
@@ -157,7 +162,7 @@ def difference_interval(
         value + half,
         found.p(value),
         sign_flip_p(gains.tolist()) if len(gains) > 1 else None,
-        int((gains > 0).sum()),
+        int((gains < 0 if metric in LOWER_IS_BETTER else gains > 0).sum()),
         *_sizes(first),
     )
 

@@ -13,6 +13,7 @@ from ..records import Predictions
 
 Array = NDArray[np.floating]
 RANKED = ("mAP_C", "micro_AP")
+LOWER_IS_BETTER = ("brier",)
 _TOP = re.compile(r"top(\d+)")
 _BLOCK = 4_000_000  # numbers of one block of weights
 

@@ -1,5 +1,6 @@
 """From the results of runs to metafiles, and from metafiles to tables."""
 
+from .comparison import Comparison, compare, in_words, read_row
 from .fold import fold, metafile_text, read_metafile, read_results, with_model
 from .gains import Gain, gain
 from .intervals import interval_of, paired_with
@@ -10,12 +11,15 @@ from .render import BEGIN, END, between_markers, model_zoo, readme_tables
 __all__ = [
     "BEGIN",
     "END",
+    "Comparison",
     "Gain",
     "Measured",
     "Published",
     "between_markers",
+    "compare",
     "fold",
     "gain",
+    "in_words",
     "interval_of",
     "label_setting",
     "measured",
@@ -25,6 +29,7 @@ __all__ = [
     "read_metafile",
     "read_published",
     "read_results",
+    "read_row",
     "readme_tables",
     "student_alone",
     "taught_by_kd",

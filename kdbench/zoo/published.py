@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..spec import InvalidDataError
 
-HEADER = ("method", "network", "score", "source", "selection", "remark")
+HEADER = ("method", "network", "score", "remark")
 
 
 class _Model(BaseModel):
@@ -55,17 +55,23 @@ def read_published(path: Path) -> tuple[Published, ...]:
         raise InvalidDataError(f"{path} holds what is no published number:{lines}") from error
 
 
-def published_table(entries: Sequence[Published]) -> str:
-    """A table of the numbers of one data set and protocol."""
-    lines = [HEADER, ["---"] * len(HEADER)]
-    for entry in entries:
-        source = f"[{entry.source}]({entry.url})"
-        lines += [
-            (one.method, one.network, _scores(one), source, entry.selection, one.remark or "–")
-            for one in entry.numbers
-        ]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
+def published_tables(entries: Sequence[Published]) -> str:
+    """A section for each data set and protocol, and in it a table of each source, below what it says of itself."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for entry in sorted(entries, key=lambda one: (one.dataset, one.protocol, one.source)):
+        groups.setdefault((entry.dataset, entry.protocol), []).append(_table(entry))
+    return "\n".join(
+        f"### Published: {dataset} · {protocol}\n\n" + "\n".join(tables)
+        for (dataset, protocol), tables in groups.items()
+    )
+
+
+def _table(entry: Published) -> str:
+    lines: list[Sequence[str]] = [HEADER, ["---"] * len(HEADER)]
+    lines += [(one.method, one.network, _scores(one), one.remark or "–") for one in entry.numbers]
+    rows = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+    return f"[{entry.source}]({entry.url}). Selection: {entry.selection}.\n\n" + "\n".join(rows) + "\n"
 
 
 def _scores(one: Number) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in one.scores.items())
+    return ", ".join(f"{name} {value:.2f}" for name, value in one.scores.items())

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from .fold import Tree
-from .measured import NOT_RUN, Measured, measured
-from .published import Published, published_table
+from .measured import Measured, measured
+from .published import Published, published_tables
 from .tables import tables
 
 BEGIN = "<!-- results: made by tools/zoo.py, do not edit -->"
@@ -15,8 +15,8 @@ _FOOT = (
     "test clips as they are. The gain is over the lone student with the same seed, data and labels; its p is two-sided "
     "and corrected by Holm's rule for the rows of the table, those with another budget left out. Seconds are of "
     "training, wall clock; CPU time is that of a step, with the teacher's. “–” was not run. † The row has changed "
-    "since it was measured. ‡ Measured with uncommitted changes. § Not to be relied on: fewer than three seeds, or code or "
-    "test data are not known.\n"
+    "since it was measured. ‡ Measured with uncommitted changes. § Not to be relied on: fewer than three seeds, or "
+    "code or test data are not known.\n"
 )
 _PUBLISHED = (
     "\n## Published numbers\n\nOf other authors, with their protocol and their rule of selection; they stand in no "
@@ -31,18 +31,8 @@ def model_zoo(
     found = measured(metafiles)
     head = "# Model zoo\n\nMade from `configs/*/metafile.yml` by `tools/zoo.py`; do not edit.\n\n"
     body = tables(found, found, changed) if found else "Nothing has been recorded yet.\n"
-    return f"{head}{_FOOT}\n{body}{_of_others(published)}"
-
-
-def _of_others(published: Sequence[Published]) -> str:
-    """Tables of published numbers, one for each data set and protocol."""
-    groups = sorted({(entry.dataset, entry.protocol) for entry in published})
-    sections = [
-        f"\n### Published: {dataset} · {protocol or NOT_RUN}\n\n"
-        + published_table([one for one in published if (one.dataset, one.protocol) == (dataset, protocol)])
-        for dataset, protocol in groups
-    ]
-    return "".join([_PUBLISHED, *sections]) if sections else ""
+    others = f"{_PUBLISHED}\n{published_tables(published)}" if published else ""
+    return f"{head}{_FOOT}\n{body}{others}"
 
 
 def readme_tables(method: str, metafiles: Sequence[Tree], changed: Iterable[str] = ()) -> str:
