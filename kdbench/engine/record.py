@@ -259,7 +259,9 @@ def describe_data(runner: Any) -> dict[str, Any]:
     groups = recordings(splits["test"])
     return found | {
         "num_recordings": len(splits["test"]) if groups is None else len(set(groups.tolist())),
-        "index_sha256": {name: index_hash(split.targets) for name, split in splits.items()},
+        "index_sha256": {
+            n: index_hash(s.targets) if hasattr(s, "targets") else None for n, s in splits.items()
+        },
         "substituted": {name: dict(getattr(split, "substituted", {})) for name, split in splits.items()},
     }
 
