@@ -1,16 +1,22 @@
 import copy
+import hashlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
+from kdbench.records import Predictions
 from kdbench.spec import InvalidDataError
+from kdbench.statistics import measured
 from kdbench.zoo import (
     BEGIN,
     END,
     between_markers,
     fold,
+    interval_of,
     label_setting,
     metafile_text,
     model_zoo,
@@ -304,6 +310,26 @@ def test_scores_of_the_epochs_that_validation_selected_stand_beside_the_last():
     place = next(cells(line) for line in text.splitlines() if title in line).index(title)
     assert cells(lines(text)[0])[place] == "93.0 ± 1.0"
     assert title not in model_zoo([metafile(seeds())])
+
+
+def test_predictions_that_are_too_coarse_give_no_interval(tmp_path):
+    """Sigmoids of a sure network, saved in half precision, are tied at 1: the ranking that was measured is lost."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, (80, 4))
+    logit = 12 + 2 * target + rng.normal(0, 1, target.shape)
+    single = (1 / (1 + np.exp(-logit))).astype(np.float32)
+    single = np.nextafter(np.float32(1), np.float32(0)) - (1 - single) * np.float32(0.99)
+    exact = measured("mAP_C", Predictions(single, target, np.arange(80)))
+    made = record()
+    made |= {"primary": "mAP_C", "metrics": {"mAP_C": exact}, "file": str(tmp_path / "result.yml")}
+    found = {}
+    for kind in (np.float32, np.float16):
+        path = tmp_path / "predictions.safetensors"
+        save_file({"score": single.astype(kind), "target": target, "index": np.arange(80)}, path)
+        saved = {"path": path.name, "n": 80, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        found[kind] = interval_of([{**made, "seed": 0, "predictions": saved}])
+    assert found[np.float32]["Interval"][0] < exact < found[np.float32]["Interval"][1]
+    assert found[np.float16] is None
 
 
 def test_what_makes_a_row_doubtful_is_marked():

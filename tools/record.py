@@ -46,6 +46,8 @@ def folded(results: list[dict], allow_smoke: bool) -> dict:
     check_unchanged(results)
     if interval := interval_of(results):
         entry["Results"][0]["Interval"] = interval
+    else:
+        print(f"  no predictions that give {entry['Name']}'s score again: its interval is of seeds alone")
     return entry
 
 

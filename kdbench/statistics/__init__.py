@@ -1,7 +1,7 @@
 """Intervals and tests of scores: over seeds, over clips of recordings, over many data sets."""
 
 from .budget import Budget, budget_differences
-from .intervals import Difference, Estimate, difference_interval, score_interval
+from .intervals import Difference, Estimate, difference_interval, reproduces, score_interval
 from .measures import average_precision, can_measure, measurable, measured
 from .ranks import MIN_BLOCKS, Ranking, critical_difference_diagram, ranking
 from .resampling import resampled
@@ -24,6 +24,7 @@ __all__ = [
     "measured",
     "paired_t",
     "ranking",
+    "reproduces",
     "resampled",
     "score_interval",
     "sign_flip_p",

@@ -123,8 +123,8 @@ def score_interval(
 ) -> Estimate:
     """The 95 % interval of a metric's mean over seeds, ``networks`` being one set of predictions a seed.
 
-    ``values`` are the recorded scores, in the same order; by default they are computed from the predictions, which
-    are of half precision. Predictions that do not give them again are a ``ValueError``.
+    ``values`` are the recorded scores, in the same order; by default they are computed from the predictions.
+    Predictions that do not give them again (``reproduces``) are a ``ValueError``.
     """
     scores = _checked(metric, networks, values)
     found = spread(resampled(metric, networks, resamples, seed), scores, networks[0])
@@ -177,6 +177,18 @@ def spread(drawn: NDArray[np.floating], scores: NDArray[np.floating], prediction
     return Spread(float(scores.var(ddof=1)) / seeds, max(float(shared), 0.0), seeds, groups)
 
 
+def reproduces(metric: str, predictions: Predictions, recorded: float) -> bool:
+    """Whether predictions give a recorded score again, but for what rounding them to half precision may change.
+
+    Earlier versions saved half precision, in which high scores of sure networks are tied.
+    """
+    return _is_near(metric, measured(metric, predictions), recorded)
+
+
+def _is_near(metric: str, computed: float, recorded: float) -> bool:
+    return abs(computed - recorded) <= _ROUNDING * unit(metric)
+
+
 def _checked(
     metric: str, networks: Sequence[Predictions], values: Sequence[float] | None
 ) -> NDArray[np.floating]:
@@ -184,10 +196,10 @@ def _checked(
     if values is None:
         return found
     for network, computed, recorded in zip(networks, found, values, strict=True):
-        if not abs(computed - recorded) <= _ROUNDING * unit(metric):
+        if not _is_near(metric, computed, recorded):
             raise ValueError(
-                f"{network.source} gives {metric} {computed:.2f}; {recorded:.2f} was recorded: it is not of that run, "
-                "or the metric was computed otherwise"
+                f"{network.source} gives {metric} {computed:.2f}; {recorded:.2f} was recorded: its scores are too "
+                "coarse, or the metric was computed otherwise; test those weights again with tools/test.py"
             )
     return np.asarray(values, dtype=float)
 

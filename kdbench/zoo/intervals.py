@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..records import Predictions, predictions_of
-from ..statistics import Estimate, can_measure, difference_interval, score_interval
+from ..statistics import Estimate, can_measure, difference_interval, reproduces, score_interval
 from .fold import Tree
 
 _PAIRED_RESAMPLES = 10_000
@@ -17,12 +17,16 @@ def predictions_by_seed(results: Sequence[Tree]) -> dict[int, Predictions]:
 
 
 def interval_of(results: Sequence[Tree]) -> Tree | None:
-    """The interval of the primary metric; None without predictions, or of a metric that needs more than scores."""
+    """The interval of the primary metric; None where predictions are missing or do not give that metric again."""
     found, metric = predictions_by_seed(results), results[0]["primary"]
-    if not found or not can_measure(metric, next(iter(found.values()))):
-        return None
     values = [result["metrics"][metric] for result in results]
+    if not found or not all(_gives(metric, found[result["seed"]], result) for result in results):
+        return None
     return _entry(score_interval(metric, list(found.values()), values))
+
+
+def _gives(metric: str, predictions: Predictions, result: Tree) -> bool:
+    return can_measure(metric, predictions) and reproduces(metric, predictions, result["metrics"][metric])
 
 
 def _entry(found: Estimate) -> Tree:
@@ -36,14 +40,16 @@ def _entry(found: Estimate) -> Tree:
 
 
 def paired_with(results: Sequence[Tree], others: Sequence[Tree]) -> Tree | None:
-    """The difference to another row on the seeds that both have; None where predictions or common seeds are missing.
+    """The difference to another row on the seeds that both have; None where there are none, or as in ``interval_of``.
 
     Rows that were tested on other clips are a ``ValueError``.
     """
     metric = results[0]["primary"]
     ours, theirs = predictions_by_seed(results), predictions_by_seed(others)
     seeds = [seed for seed in ours if seed in theirs]
-    if not seeds or not can_measure(metric, ours[seeds[0]]):
+    pairs = [(ours, results), (theirs, others)]
+    usable = all(_gives(metric, found[one["seed"]], one) for found, group in pairs for one in group if found)
+    if not seeds or not usable:
         return None
     scores = [{r["seed"]: r["metrics"][metric] for r in group} for group in (results, others)]
     found = difference_interval(

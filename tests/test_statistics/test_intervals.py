@@ -121,7 +121,7 @@ def test_predictions_of_another_run_are_refused():
     made = networks(draw(np.random.default_rng(7), 1, 2, 40, 0.5, 0.0, **WORLD)[0][0])
     right = [measured("top1", one) for one in made]
     assert score_interval("top1", made, right).value == pytest.approx(np.mean(right))
-    with pytest.raises(ValueError, match=r"^seed1 gives top1 .*was recorded: it is not of that run"):
+    with pytest.raises(ValueError, match=r"^seed1 gives top1 .*was recorded: its scores are too coarse"):
         score_interval("top1", made, [right[0], right[1] + 3])
 
 
