@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").read_text(encoding="utf-8"))[1]
 
-REPORT = ["matplotlib>=3.8"]
+REPORT = ["matplotlib>=3.8", "scikit-posthocs>=0.11"]
 PUBLISH = ["huggingface_hub>=1.0"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
@@ -21,7 +21,7 @@ DEV = [
     "pytest-benchmark>=4",
     "ruff",
     "mypy>=1.11",
-    "scipy",
+    "jsonschema",
     *VIDEO,
     *PUBLISH,
     *RAY,
@@ -44,6 +44,8 @@ setup(
         "setuptools>=77.0.3,<82",  # mmengine 0.10.7 imports pkg_resources, which 82 dropped
         "numpy>=1.26",
         "scikit-learn>=1.4",
+        "scipy>=1.15",
+        "pydantic>=2.7",
         "safetensors>=0.4",
         "tensorboard>=2.15",
         "pyyaml",

@@ -107,6 +107,17 @@ def load_huggingface_hub() -> Any:
     return huggingface_hub
 
 
+def load_posthocs() -> Any:
+    """``scikit_posthocs``, which brings pandas and matplotlib; it is optional."""
+    try:
+        import scikit_posthocs
+    except Exception as error:  # of a broken pandas or statsmodels about anything
+        raise MissingPackageError(
+            f"ranks over blocks need scikit-posthocs, which does not import ({error}); pip install 'kdbench[report]'"
+        ) from error
+    return scikit_posthocs
+
+
 def load_mmdet() -> Any:
     """``mmdet.apis``, also on an mmcv without compiled operators (mmcv-lite); it is optional."""
     try:

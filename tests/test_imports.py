@@ -25,10 +25,12 @@ MAY_IMPORT = {
     "datasets": LEAVES | {"datasets", "compat"},
     "detection": LEAVES | {"detection", "compat"},
     "evaluation": LEAVES | {"evaluation"},
-    "engine": LEAVES | {"engine", "weights", "evaluation"},
+    "records": LEAVES | {"records"},
+    "statistics": LEAVES | {"statistics", "records", "compat"},
+    "engine": LEAVES | {"engine", "weights", "evaluation", "records"},
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
     "compose": LEAVES | {"compose", "weights"},
-    "zoo": LEAVES | {"zoo"},
+    "zoo": LEAVES | {"zoo", "records", "statistics"},
     "publishing": LEAVES
     | {
         "publishing",
@@ -62,10 +64,11 @@ OPTIONAL = {
     "matplotlib",
     "onnxruntime",
     "timm",
-    "scipy",
     "huggingface_hub",
     "ray",
     "submitit",
+    "scikit_posthocs",
+    "pandas",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

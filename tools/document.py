@@ -1,4 +1,4 @@
-"""Writes docs/distillers: a page per method from its docstrings, and the table of all methods.
+"""Writes docs/distillers, a page per method and the table of all methods, and docs/result.schema.json.
 
 Golden entries are looked up in this checkout's tests, costs in docs/distillers/costs.json (benchmarks/losses.py).
 """
@@ -18,6 +18,7 @@ import command
 
 ROOT = Path(__file__).resolve().parent.parent
 STALE = 1
+SCHEMA = "result.schema.json"
 NONE = "–"
 NEEDS = ("student", "teacher", "heads", "batch", "tasks")
 OF_ITS_METHODS = "its methods'"  # what a composite, which has no paper, reads
@@ -66,14 +67,21 @@ def document(arguments: argparse.Namespace) -> int:
 
 
 def rendered(configs: Path, output: Path) -> dict[Path, str]:
-    """Every page of the folder ``output`` and what should be in it."""
+    """Every page of the folder ``output``, the schema beside it, and what should be in them."""
     costs = read_costs(output / "costs.json")
     golden, rows = golden_entries(), own_rows(configs)
-    pages = {output / "README.md": overview(costs, golden)}
+    pages = {output / "README.md": overview(costs, golden), output.parent / SCHEMA: record_schema()}
     for name, kind in methods().items():
         text = page(kind, parts_of(configs, kind), rows.get(kind, []), golden.get(kind.__module__, Counter()))
         pages[output / f"{name.lower()}.md"] = text
     return pages
+
+
+def record_schema() -> str:
+    """The JSON Schema of ``result.yml``."""
+    from kdbench.records import json_schema
+
+    return json.dumps(json_schema(), indent=1) + "\n"
 
 
 @cache

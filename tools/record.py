@@ -21,22 +21,81 @@ def parse() -> argparse.Namespace:
 
 def record(arguments: argparse.Namespace) -> None:
     """Fold every folder; one that cannot be recorded stops the command before anything is written."""
-    from kdbench.compose import configs_of
     from kdbench.engine.checkpoint import write_text
-    from kdbench.zoo import fold, metafile_text, read_metafile, read_results, with_model
+    from kdbench.zoo import metafile_text, read_results
 
-    entries = []
-    for folder in arguments.folders:
-        results = read_results(folder)
-        check_unchanged(results)
-        entries.append((fold(results, arguments.allow_smoke), paper(results[0])))
-    for entry, title in entries:
-        path = configs_of(Path(entry["Config"])) / entry["In Collection"] / "metafile.yml"
-        write_text(path, metafile_text(with_model(read_metafile(path), entry, title)))
+    results = {Path(folder): read_results(folder) for folder in arguments.folders}
+    entries = {folder: folded(found, arguments.allow_smoke) for folder, found in results.items()}
+    metafiles = merged(entries, results)
+    for folder, entry in entries.items():
+        if pairs := compared(folder, entry, metafiles, results):
+            entry["Results"][0]["Paired"] = pairs
         seeds = ", ".join(map(str, entry["Results"][0]["Seeds"]))
-        print(f"{entry['Name']}: seeds {seeds} -> {path}")
-        if entry["Metadata"]["Dirty"]:
-            print(f"  flagged: {entry['Name']} was measured with uncommitted changes")
+        print(f"{entry['Name']}: seeds {seeds} -> {metafile_of(entry)}")
+        if entry["Metadata"]["Unreliable"]:
+            print(f"  flagged: {entry['Name']}: {', '.join(entry['Metadata']['Unreliable'])}")
+    for path in sorted({metafile_of(entry) for entry in entries.values()}):
+        write_text(path, metafile_text(metafiles[path]))
+
+
+def folded(results: list[dict], allow_smoke: bool) -> dict:
+    """The entry of a row, with the interval of its score where predictions are there."""
+    from kdbench.zoo import fold, interval_of
+
+    entry = fold(results, allow_smoke)
+    check_unchanged(results)
+    if interval := interval_of(results):
+        entry["Results"][0]["Interval"] = interval
+    else:
+        print(f"  no predictions that give {entry['Name']}'s score again: its interval is of seeds alone")
+    return entry
+
+
+def compared(
+    folder: Path, entry: dict, metafiles: dict[Path, dict], results: dict[Path, list[dict]]
+) -> list[dict]:
+    """The paired differences to the lone student and to KD, as far as their runs are at hand."""
+    from kdbench.zoo import measured, paired_with, student_alone, taught_by_kd
+
+    context = measured(metafiles.values())
+    own = next(one for one in context if one.name == entry["Name"])
+    others = {one.name: one for one in (student_alone(own, context), taught_by_kd(own, context)) if one}
+    others.pop(own.name, None)
+    runs = [runs_of(other, folder, own.name, results) for other in others.values()]
+    return [pair for found in runs if found and (pair := paired_with(results[folder], found))]
+
+
+def runs_of(other, folder: Path, name: str, results: dict[Path, list[dict]]) -> list[dict]:
+    """The results of another row, of this call or from beside ``folder``, if they are those that were recorded."""
+    from kdbench.zoo import read_results
+
+    found = next((group for group in results.values() if group[0]["row"] == other.name), [])
+    depth = len(Path(name).parts)
+    if not found and folder.parts[-depth:] == Path(name).parts:
+        beside = Path(*folder.parts[:-depth]) / other.name
+        found = read_results(beside) if list(beside.glob("seed*/result.yml")) else []
+    students = {result["seed"]: str(result["student"]["sha256"])[:8] for result in found}
+    return found if students == other.fingerprints else []
+
+
+def metafile_of(entry: dict) -> Path:
+    """The file that an entry belongs into."""
+    from kdbench.compose import configs_of
+
+    return configs_of(Path(entry["Config"])) / entry["In Collection"] / "metafile.yml"
+
+
+def merged(entries: dict[Path, dict], results: dict[Path, list[dict]]) -> dict[Path, dict]:
+    """All metafiles with the entries in place; those without one too, for rows are compared across files."""
+    from kdbench.zoo import read_metafile, with_model
+
+    folders = {metafile_of(entry).parent.parent for entry in entries.values()}
+    before = [path for configs in sorted(folders) for path in sorted(configs.glob("*/metafile.yml"))]
+    found = {path: read_metafile(path) for path in before}
+    for folder, entry in entries.items():
+        path = metafile_of(entry)
+        found[path] = with_model(found.get(path) or read_metafile(path), entry, paper(results[folder][0]))
+    return found
 
 
 def check_unchanged(results: list[dict]) -> None:

@@ -231,7 +231,7 @@ def dump(path: Path, config: Any, metrics: dict) -> None:
     from safetensors.torch import load_file
 
     from kdbench.engine.checkpoint import write_text
-    from kdbench.engine.record import PREDICTIONS_FILE
+    from kdbench.records import PREDICTIONS_FILE
 
     columns = load_file(Path(config.work_dir, PREDICTIONS_FILE))
     lists = {name: column.tolist() for name, column in columns.items()}

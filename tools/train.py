@@ -134,16 +134,12 @@ def announce(config) -> None:
 
 def fit(config) -> dict | None:
     """Train and test; the metrics, in the first process."""
-    from pathlib import Path
-
     from mmengine.dist import is_main_process
 
     from kdbench.engine import DivergedError, Runner
-    from kdbench.engine.record import RESULT_FILE, final_test, record_failure
+    from kdbench.engine.record import final_test, record_failure
 
     runner = Runner.from_cfg(config)
-    if is_main_process():  # an old result must not pass for that of this run, should it not end
-        Path(runner.work_dir, RESULT_FILE).unlink(missing_ok=True)
     try:
         runner.train()
     except DivergedError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import command
 
 STALE = 1
+PUBLISHED = "published.yml"
 
 
 def parse() -> argparse.Namespace:
@@ -36,12 +37,13 @@ def zoo(arguments: argparse.Namespace) -> int:
 
 def rendered(configs: Path, output: Path) -> list[tuple[Path, str]]:
     """Every generated file and what should be in it."""
-    from kdbench.zoo import between_markers, model_zoo, read_metafile, readme_tables
+    from kdbench.zoo import between_markers, model_zoo, read_metafile, read_published, readme_tables
 
     paths = sorted(configs.glob("*/metafile.yml"))
     metafiles = [read_metafile(path) for path in paths]
     changed = changed_rows(metafiles)
-    files = [(output, model_zoo(metafiles, changed))]
+    published = read_published(configs / PUBLISHED)
+    files = [(output, model_zoo(metafiles, changed, published))]
     for path in paths:
         method, readme = path.parent.name, path.with_name("README.md")
         text = read(readme) or f"# {method}\n"

@@ -58,6 +58,14 @@ class ClipDataset(Dataset):
         """The labels that may be used, ``(N,)`` or ``(N, K)``, read without decoding any media."""
         raise NotImplementedError
 
+    @property
+    def recordings(self) -> Sequence[str] | None:
+        """The name of the recording that each clip was cut from, ``(N,)``; None where each is a recording of its own.
+
+        Clips of one recording are not independent, and intervals of scores keep them together.
+        """
+        return None
+
     def load(self, index: int) -> Sample:
         """The sample as recorded, before any transform."""
         raise NotImplementedError

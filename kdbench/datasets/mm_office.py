@@ -186,6 +186,11 @@ class MMOffice(MultiViewVideos):
         super().__init__(
             root, records, CLASSES, split=split, modalities=modalities, num_frames=num_frames, **options
         )
+        self._recordings = [f"recid{clip.recid:03d}" for clip in clips]
+
+    @property
+    def recordings(self) -> list[str]:
+        return self._recordings
 
 
 def read_records(root: Path, clips: Sequence[Clip], microphones: Sequence[int] | None) -> list[Record]:

@@ -6,6 +6,7 @@ recordings there are) is read from the annotation.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ SPLITS = ("train", "test")
 FOLDERS = {1: "multisensor_home1", 2: "multisensor_home2"}
 _ALL_LABELS = "all_labels.json"
 _URL = "video_url_"
+_PART = re.compile(r"-Part\d+$")  # what a file name says beside session and recording
 
 
 def remedy(home: int) -> str:
@@ -68,6 +70,10 @@ class MultiSensorHome(MultiViewVideos):
         records = read_records(annotation, _prefix(root, self.name, annotation))
         classes = tuple(classes or _classes(root, home))
         super().__init__(root, records, classes, split=split, modalities=modalities, **options)
+
+    @property
+    def recordings(self) -> list[str]:
+        return [_PART.sub("", record.name) for record in self.records]
 
     @staticmethod
     def promises(

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from ..records import RESULT_FILE
 from ..spec import IncompatibleError
 from ..weights import RANDOM, file_hash
 
-RESULT_FILE = "result.yml"
 ALL = "all"
 
 

@@ -1,6 +1,7 @@
 """The record of a run: what was trained on what, every metric, its cost and where it happened, as ``result.yml``."""
 
 import datetime
+import os
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,17 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from ..evaluation.cost import gflops, parameters
+from ..records import PREDICTIONS_FILE, SCHEMA_VERSION, aside, index_hash, read_record, run_id, validated
 from ..registry import HOOKS
-from ..spec import IGNORED
+from ..spec import IGNORED, InvalidDataError
 from ..weights import file_hash
 from . import environment, lineage
 from .checkpoint import save_weights, write_text
 from .hooks import STUDENT_FILE, unwrapped
 from .lineage import RESULT_FILE
 
-SCHEMA_VERSION = 1
-PREDICTIONS_FILE = "predictions.safetensors"
+SELECTED_FILE = "predictions_selected.safetensors"
+_LEADING_VIEWS = {"rgb": 5, "depth": 5, "audio": 4}  # dimensions (V, ...) of a modality that cameras share
 
 
 @HOOKS.register_module()
@@ -31,7 +33,8 @@ class RecordResult(Hook):
     """Writes ``result.yml`` and the predictions after the final test (``final_test``).
 
     Where a validation split exists, the weights of the epoch with the best ``metric`` on it are kept, and tested too;
-    the test split selects nothing. ``metric`` is by default the config's ``primary_metric``, else the first one.
+    the test split selects nothing. ``metric`` is by default the config's ``primary_metric``, else the first one. The
+    record is written once, after the last of these tests; one that is there from before is set aside, never replaced.
     """
 
     priority = "LOW"  # before a checkpoint is taken, after everything that computes
@@ -59,6 +62,10 @@ class RecordResult(Hook):
     def _elapsed(self) -> dict[str, float]:
         now = _clocks()
         return {name: value + now[name] - self._clocks[name] for name, value in self.seconds.items()}
+
+    def before_run(self, runner: Any) -> None:
+        if is_main_process():  # an old result must not pass for that of this run, should it not end
+            set_aside(Path(runner.work_dir))
 
     def before_train(self, runner: Any) -> None:
         self._clocks, self.trained = _clocks(), True
@@ -92,14 +99,18 @@ class RecordResult(Hook):
         outputs = [output for rank in all_gather_object(self._outputs) for output in rank]
         if not is_main_process():
             return
+        folder = Path(runner.work_dir)
         numbers = {name: _plain(value) for name, value in (metrics or {}).items()}
+        groups = recordings(runner.test_dataloader.dataset)
         if self.testing_selected:
             about = {key: self.selected[key] for key in ("epoch", "metric", "value")} if self.selected else {}
-            self._result["selected"] = {**about, "metrics": numbers}
+            saved = save_predictions(folder / SELECTED_FILE, outputs, groups)
+            self._result["selected"] = {**about, "metrics": numbers, "predictions": saved}
         else:
             self._result = self._describe(runner, numbers)
-            self._result["predictions"] = save_predictions(Path(runner.work_dir) / PREDICTIONS_FILE, outputs)
-        write_result(Path(runner.work_dir), self._result)
+            self._result["predictions"] = save_predictions(folder / PREDICTIONS_FILE, outputs, groups)
+        if self.testing_selected or self.selected is None:
+            write_result(folder, self._result)
 
     def _primary(self, runner: Any, metrics: Mapping[str, Any]) -> str:
         name = self.metric or runner.cfg.get("primary_metric") or next(iter(metrics))
@@ -109,11 +120,11 @@ class RecordResult(Hook):
 
     def _describe(self, runner: Any, metrics: dict[str, Any]) -> dict[str, Any]:
         config, model = runner.cfg, unwrapped(runner.model)
-        identity = dict(config.get("row") or {"name": runner.experiment_name})
+        name, identity = _identity(runner)
         student_file = Path(runner.work_dir) / STUDENT_FILE
         return {
             "schema_version": SCHEMA_VERSION,
-            "row": identity.pop("name"),
+            "row": name,
             "status": "ok",
             "config": identity,
             "seed": runner.seed,
@@ -142,7 +153,7 @@ class RecordResult(Hook):
             "repro": {
                 **environment.commit(),
                 "command": environment.command_line(),
-                "created_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                "created_utc": _now(),
             },
         }
 
@@ -165,25 +176,64 @@ def final_test(runner: Any) -> dict[str, Any]:
 
 def record_failure(runner: Any, status: str, reason: str) -> None:
     """Leave a result that says how the run ended, and holds no metric."""
-    identity = dict(runner.cfg.get("row") or {"name": runner.experiment_name})
+    name, identity = _identity(runner)
     result = {
         "schema_version": SCHEMA_VERSION,
-        "row": identity.pop("name"),
+        "row": name,
         "status": status,
         "reason": reason,
         "config": identity,
         "seed": runner.seed,
         "epochs": runner.epoch,
         "steps": runner.iter,
-        "repro": {**environment.commit(), "command": environment.command_line()},
+        "repro": {**environment.commit(), "command": environment.command_line(), "created_utc": _now()},
     }
     write_result(Path(runner.work_dir), result)
 
 
+def _identity(runner: Any) -> tuple[str, dict[str, Any] | None]:
+    """The row's name and what else is known of it; None for a config that is no row."""
+    identity = dict(runner.cfg.get("row") or {})
+    return identity.pop("name", runner.experiment_name), identity or None
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write ``result.yml`` in one step."""
-    text = yaml.safe_dump(_plain(result), sort_keys=False, width=110, allow_unicode=True)
-    write_text(folder / RESULT_FILE, text)
+    """Write ``result.yml`` in one step, checked and with its ``run_id``; another record that is there is set aside.
+
+    A record of the same ``run_id`` that was set aside says the same, and goes.
+    """
+    plain = _plain(result)
+    identity = run_id(plain)
+    record = {"schema_version": plain.pop("schema_version"), "run_id": identity, **plain}
+    validated(record, str(folder / RESULT_FILE))
+    set_aside(folder, keep=identity)
+    write_text(folder / RESULT_FILE, yaml.safe_dump(record, sort_keys=False, width=110, allow_unicode=True))
+    for earlier in aside(folder, record).values():
+        earlier.unlink(missing_ok=True)
+
+
+def set_aside(folder: Path, keep: str | None = None) -> None:
+    """Rename a ``result.yml`` and its predictions to ``result.<id8>.yml`` and so on, unless its ``run_id`` is ``keep``.
+
+    Predictions go first: after a kill in between, the next call finds the record and goes on.
+    """
+    file = folder / RESULT_FILE
+    if not file.is_file():
+        return
+    try:
+        record = read_record(file)
+    except InvalidDataError:  # of another version, or damaged: kept under the hash of its bytes
+        record = {"run_id": file_hash(file)}
+    if keep is not None and record.get("run_id") == keep:
+        return
+    moves = aside(folder, record)
+    for name in sorted(moves, key=RESULT_FILE.__eq__):
+        if (folder / name).is_file():
+            os.replace(folder / name, moves[name])
 
 
 def describe_data(runner: Any) -> dict[str, Any]:
@@ -200,11 +250,29 @@ def describe_data(runner: Any) -> dict[str, Any]:
         "num_classes": spec.num_classes,
         "num_test": len(runner.test_dataloader.dataset),
     }
+    splits = {"test": runner.test_dataloader.dataset}
     if runner.is_training:
-        targets = torch.as_tensor(runner.train_dataloader.dataset.targets)
+        splits["train"] = runner.train_dataloader.dataset
+        targets = torch.as_tensor(splits["train"].targets)
         hidden = (targets == IGNORED) if targets.ndim == 1 else (targets < 0).all(1)
         found |= {"num_train": len(targets), "num_labelled": int((~hidden).sum())}
-    return found
+    groups = recordings(splits["test"])
+    return found | {
+        "num_recordings": len(splits["test"]) if groups is None else len(set(groups.tolist())),
+        "index_sha256": {
+            n: index_hash(s.targets) if hasattr(s, "targets") else None for n, s in splits.items()
+        },
+        "substituted": {name: dict(getattr(split, "substituted", {})) for name, split in splits.items()},
+    }
+
+
+def recordings(dataset: Any) -> Tensor | None:
+    """The recording of each clip as a number, ``(N,)``; None where the data set does not say (``recordings``)."""
+    names = getattr(dataset, "recordings", None)
+    if names is None:
+        return None
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return torch.tensor([number[name] for name in names])
 
 
 def describe_network(network: nn.Module, reads: Sequence[str], data: Any) -> dict[str, Any]:
@@ -218,6 +286,8 @@ def describe_network(network: nn.Module, reads: Sequence[str], data: Any) -> dic
         "gflops": cost,
         "gmacs": cost / 2,
         "input_shapes": shapes,
+        "modalities": list(reads),
+        "views": max((s[0] for name, s in shapes.items() if len(s) == _LEADING_VIEWS.get(name)), default=1),
     }
 
 
@@ -243,15 +313,23 @@ def describe_cost(seconds: Mapping[str, float], steps: int, runner: Any) -> dict
     }
 
 
-def save_predictions(path: Path, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Scores ``(N, K)`` in half precision, indices ``(N,)`` and targets, sorted by index, as safetensors."""
+def save_predictions(
+    path: Path, outputs: Sequence[Mapping[str, Any]], groups: Tensor | None = None
+) -> dict[str, Any]:
+    """Scores ``(N, K)`` in single precision, indices ``(N,)`` and targets, sorted by index, as safetensors.
+
+    Half precision would tie what a sure network ranks: sigmoids above 0.9998 are 1 in it, and an mAP falls by points.
+    ``groups``, the recording of each clip of the data set, become a column of their own.
+    """
     by_index = {int(output["index"]): output for output in outputs}
     ordered = [by_index[index] for index in sorted(by_index)]
     columns = {
         name: torch.stack([torch.as_tensor(o[name]) for o in ordered]) for name in (ordered or [{}])[0]
     }
     if "score" in columns:
-        columns["score"] = columns["score"].half()
+        columns["score"] = columns["score"].float()
+    if groups is not None and columns:
+        columns["group"] = groups[columns["index"]]
     save_weights(path, columns)
     return {"path": path.name, "sha256": file_hash(path), "n": len(ordered)}
 

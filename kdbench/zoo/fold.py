@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from .statistics import mean_and_std
+from ..records import RESULT_FILE, predictions_of, read_record, reasons_for_doubt, tested_on
+from ..statistics import mean_and_std
 
-SCHEMA_VERSION = 1
 BASELINE = "baseline"
 Tree = dict[str, Any]
 # What seeds of one row must share, each by its path in a result.
@@ -38,12 +38,11 @@ _BUDGET = (
 
 
 def read_results(folder: str | Path) -> list[Tree]:
-    """The ``seed*/result.yml`` below a row's work directory, by seed."""
-    paths = sorted(Path(folder).glob("seed*/result.yml"))
+    """The ``seed*/result.yml`` below a row's work directory, checked, by seed, each with its ``file``."""
+    paths = sorted(Path(folder).glob(f"seed*/{RESULT_FILE}"))
     if not paths:
-        raise ValueError(f"{folder} holds no seed*/result.yml; make one with tools/train.py")
-    results = [{**yaml.safe_load(path.read_text(encoding="utf-8")), "file": str(path)} for path in paths]
-    return sorted(results, key=lambda result: int(result["seed"]))
+        raise ValueError(f"{folder} holds no seed*/{RESULT_FILE}; make one with tools/train.py")
+    return sorted(map(read_record, paths), key=lambda result: int(result["seed"]))
 
 
 def fold(results: Sequence[Tree], allow_smoke: bool = False) -> Tree:
@@ -83,11 +82,11 @@ def fold(results: Sequence[Tree], allow_smoke: bool = False) -> Tree:
 
 def _problems(result: Tree, allow_smoke: bool) -> list[str]:
     found, file = [], result["file"]
-    if result.get("schema_version") != SCHEMA_VERSION:
-        found.append(f"{file} has layout {result.get('schema_version')}; this version reads {SCHEMA_VERSION}")
     if result.get("status") != "ok":
         found.append(f"{file} is of a run that ended as '{result.get('status')}': {result.get('reason', '')}")
-    if result["config"].get("smoke") and not allow_smoke:
+    if result["config"] is None:
+        found.append(f"{file} is of a config that is no row")
+    elif result["config"].get("smoke") and not allow_smoke:
         found.append(f"{file} is of a smoke run, which measures nothing")
     return found
 
@@ -135,7 +134,17 @@ def _metadata(results: Sequence[Tree]) -> Tree:
         "Config SHA256": first["config"]["sha256"],
         "Commits": sorted({str(result["repro"]["git_commit"]) for result in results}),
         "Dirty": any(result["repro"]["git_dirty"] for result in results),
+        "Inputs": sorted(first["student"]["input_shapes"]),
+        "Unreliable": reasons_for_doubt(results, test_hashes(results)),
     }
+
+
+def test_hashes(results: Sequence[Tree]) -> list[str | None]:
+    """The hash of the test labels of each result; results that were tested on different ones are a ``ValueError``."""
+    found = [tested_on(result, predictions_of(result) if "file" in result else None) for result in results]
+    if len({one for one in found if one is not None}) > 1:
+        raise ValueError(f"{results[0]['row']}: its seeds were tested on different clips or labels")
+    return found
 
 
 def _seconds(results: Sequence[Tree], clock: str) -> float | None:

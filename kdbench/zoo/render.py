@@ -3,24 +3,36 @@
 from collections.abc import Iterable, Sequence
 
 from .fold import Tree
-from .tables import Measured, measured, tables
+from .measured import Measured, measured
+from .published import Published, published_tables
+from .tables import tables
 
 BEGIN = "<!-- results: made by tools/zoo.py, do not edit -->"
 END = "<!-- end of results -->"
 _FOOT = (
-    "Mean ± standard deviation over seeds, last epoch; nothing is selected on the test split. The interval is "
-    "Student's t over seeds. The gain is over the lone student with the same seed, data, labels and budget. "
-    "Seconds are of training, wall clock; CPU time is that of a step, with the teacher's. “–” was not run. "
-    "† The row has changed since it was measured. ‡ Measured with uncommitted changes.\n"
+    "Mean ± standard deviation over seeds, last epoch; nothing is selected on the test split. Intervals and p are of "
+    "the hierarchical bootstrap over seeds and recordings; those marked “t” are Student's over seeds alone, for the "
+    "test clips as they are. The gain is over the lone student with the same seed, data and labels; its p is two-sided "
+    "and corrected by Holm's rule for the rows of the table, those with another budget left out. Seconds are of "
+    "training, wall clock; CPU time is that of a step, with the teacher's. “–” was not run. † The row has changed "
+    "since it was measured. ‡ Measured with uncommitted changes. § Not to be relied on: fewer than three seeds, or "
+    "code or test data are not known.\n"
+)
+_PUBLISHED = (
+    "\n## Published numbers\n\nOf other authors, with their protocol and their rule of selection; they stand in no "
+    "table of ours.\n"
 )
 
 
-def model_zoo(metafiles: Sequence[Tree], changed: Iterable[str] = ()) -> str:
+def model_zoo(
+    metafiles: Sequence[Tree], changed: Iterable[str] = (), published: Sequence[Published] = ()
+) -> str:
     """The whole of model_zoo.md."""
     found = measured(metafiles)
     head = "# Model zoo\n\nMade from `configs/*/metafile.yml` by `tools/zoo.py`; do not edit.\n\n"
     body = tables(found, found, changed) if found else "Nothing has been recorded yet.\n"
-    return f"{head}{_FOOT}\n{body}"
+    others = f"{_PUBLISHED}\n{published_tables(published)}" if published else ""
+    return f"{head}{_FOOT}\n{body}{others}"
 
 
 def readme_tables(method: str, metafiles: Sequence[Tree], changed: Iterable[str] = ()) -> str:

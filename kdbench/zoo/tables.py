@@ -1,16 +1,15 @@
 """Tables of results: one for each data set, protocol and label setting."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from .fold import BASELINE, Tree
-from .statistics import interval, mean_and_std
+from ..statistics import budget_differences, mean_and_std, student_interval
+from .fold import BASELINE
+from .gains import OVER_SEEDS, gain, gain_texts
+from .measured import NOT_RUN, Measured, is_lone, student_alone, taught_by_kd, with_kd
 
-NOT_RUN = "–"
-ALL = "all"
-KINDS = ("frame labels", "sequence labels")  # of all training clips
-REFERENCE = "kd"  # the method that costs and gains are given beside
-OPTIONAL = ("gain over kd (seeds won)", "also")  # columns that are left out where they would be empty
+GAIN, OVER_KD, SELECTED = "gain (seeds won; p)", "gain over kd (seeds won; p)", "selected by validation"
+OPTIONAL = (OVER_KD, SELECTED, "also")  # columns that are left out where they would be empty
 ALSO = {"mAP_C": "mAP_S"}  # the second metric of a table, by its first
 HEADER = (
     "method",
@@ -19,8 +18,9 @@ HEADER = (
     "student alone",
     "distilled",
     "95 % interval",
-    "gain (seeds won)",
-    "gain over kd (seeds won)",
+    GAIN,
+    OVER_KD,
+    SELECTED,
     "also",
     "seeds",
     "epochs",
@@ -29,63 +29,6 @@ HEADER = (
     "params",
     "config",
 )
-
-
-class Measured(NamedTuple):
-    """One row's result on one data set."""
-
-    name: str
-    method: str
-    config: str
-    metadata: Tree
-    result: Tree
-
-    @property
-    def values(self) -> dict[int, float]:
-        """The primary metric by seed."""
-        return {seed: metrics[self.result["Primary"]] for seed, metrics in self.result["Seeds"].items()}
-
-    @property
-    def group(self) -> tuple[str, str, str]:
-        """Data set, protocol, label setting: what stands in one table."""
-        protocol = self.result["Protocol"] or NOT_RUN
-        return (
-            self.result["Dataset"],
-            protocol,
-            label_setting(self.result["Labels"], self.result["Teacher Labels"]),
-        )
-
-
-def measured(metafiles: Iterable[Tree]) -> list[Measured]:
-    """Every result of the metafiles."""
-    return [
-        Measured(model["Name"], model["In Collection"], model["Config"], model["Metadata"], result)
-        for metafile in metafiles
-        for model in metafile["Models"]
-        for result in model["Results"]
-    ]
-
-
-def label_setting(student: str, teacher: str | None) -> str:
-    """The name of what student and teacher were told; a teacher that saw more labels is always said.
-
-    >>> label_setting("subjects 1 3", "all")
-    'subjects 1 3, labelled teacher'
-    >>> label_setting("subjects 1 3", "subjects 1 3")
-    'subjects 1 3, few labels for both'
-    >>> label_setting("all", "all"), label_setting("subjects 1 3", None)
-    ('all labels', 'subjects 1 3')
-    >>> label_setting("frame labels", "frame labels")
-    'frame labels'
-    """
-    name = "all labels" if student == ALL else student
-    if teacher is None or (teacher == student and student in (ALL, *KINDS)):
-        return name
-    if teacher == student:
-        return f"{name}, few labels for both"
-    if teacher == ALL:
-        return f"{name}, labelled teacher"
-    return f"{name} for the student, {teacher} for the teacher"
 
 
 def tables(entries: Sequence[Measured], context: Sequence[Measured], changed: Iterable[str] = ()) -> str:
@@ -107,7 +50,18 @@ def _order(entry: Measured) -> tuple[Any, ...]:
 
 
 def _table(lines: Sequence[Measured], context: Sequence[Measured], changed: set[str]) -> str:
-    body = [_cells(entry, context, entry.name in changed) for entry in lines]
+    alone = [student_alone(entry, context) for entry in lines]
+    kd = [taught_by_kd(entry, context) for entry in lines]
+    over_alone = [
+        None if other is None or is_lone(entry) else gain(entry, other)
+        for entry, other in zip(lines, alone, strict=True)
+    ]
+    over_kd = [gain(entry, other) if other else None for entry, other in zip(lines, kd, strict=True)]
+    texts = zip(gain_texts(over_alone), gain_texts(over_kd), strict=True)
+    body = [
+        _cells(entry, context, other, gained, entry.name in changed)
+        for entry, other, gained in zip(lines, alone, texts, strict=True)
+    ]
     kept = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(c[i] != NOT_RUN for c in body)]
     rows = [HEADER, ["---"] * len(HEADER), *body]
     return "\n".join(_row([cells[i] for i in kept]) for cells in rows) + "\n"
@@ -117,21 +71,24 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cells(entry: Measured, context: Sequence[Measured], is_changed: bool) -> list[str]:
+def _cells(
+    entry: Measured,
+    context: Sequence[Measured],
+    alone: Measured | None,
+    gained: tuple[str, str],
+    is_changed: bool,
+) -> list[str]:
     values, metadata = list(entry.values.values()), entry.metadata
-    own, ends = spread(values), interval(values)
-    alone = student_alone(entry, context)
-    is_lone = metadata["Teacher"] is None and metadata["Distiller"] is None
-    marks = ("†" if is_changed else "") + ("‡" if metadata["Dirty"] else "")
+    own, lone = spread(values), is_lone(entry)
     return [
-        f"{entry.method}{_difference(entry)}{marks}",
+        f"{entry.method}{_difference(entry)}{_marks(entry, is_changed)}",
         NOT_RUN if metadata["Teacher"] is None else _teacher(entry),
         metadata["Student"],
-        own if is_lone else (_lone(alone, entry) if alone else NOT_RUN),
-        NOT_RUN if is_lone else own,
-        f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else NOT_RUN,
-        NOT_RUN if is_lone or alone is None else gain(entry, alone),
-        _gain_over_kd(entry, context),
+        own if lone else (_lone(alone, entry) if alone else NOT_RUN),
+        NOT_RUN if lone else own,
+        interval_text(entry),
+        *gained,
+        _selected(entry),
         _also(entry),
         str(len(values)),
         str(metadata["Epochs"] or NOT_RUN),
@@ -140,6 +97,27 @@ def _cells(entry: Measured, context: Sequence[Measured], is_changed: bool) -> li
         count(metadata["Parameters"]),
         f"[config]({entry.config})",
     ]
+
+
+def _marks(entry: Measured, is_changed: bool) -> str:
+    other_doubts = set(entry.doubts) - {"uncommitted changes"}
+    return (
+        ("†" if is_changed else "") + ("‡" if entry.metadata["Dirty"] else "") + ("§" if other_doubts else "")
+    )
+
+
+def interval_text(entry: Measured) -> str:
+    """The ends of the interval; one of Student's t over seeds is marked."""
+    kept = entry.result.get("Interval")
+    ends = kept["Interval"] if kept else student_interval(list(entry.values.values()))
+    return f"{ends[0]:.1f} to {ends[1]:.1f}{'' if kept else f' {OVER_SEEDS}'}" if ends else NOT_RUN
+
+
+def _selected(entry: Measured) -> str:
+    """Mean and spread of the primary metric at the epochs that the validation split selected."""
+    name, selected = entry.result["Primary"], entry.result.get("Selected By Validation") or {"Seeds": {}}
+    values = [metrics[name] for metrics in selected["Seeds"].values() if name in metrics]
+    return spread(values) if values else NOT_RUN
 
 
 def _difference(entry: Measured) -> str:
@@ -177,51 +155,11 @@ def _teacher(entry: Measured) -> str:
     return f"{teacher['Part']} ({spread(scores) if scores else NOT_RUN})"
 
 
-def student_alone(entry: Measured, context: Sequence[Measured]) -> Measured | None:
-    """The baseline of the same student on the same data and labels; one with the same budget before others.
-
-    Peers are compared with one of them alone: their row says which (``lone_student``).
-    """
-    wanted = ("Dataset", "Protocol", "Labels", "Primary")
-    found = [
-        other
-        for other in context
-        if other.method == BASELINE
-        and other.metadata["Student"] == _one_student(entry)
-        and all(other.result[key] == entry.result[key] for key in wanted)
-    ]
-    return min(found, key=lambda other: (_budget(other) != _budget(entry), other.name), default=None)
-
-
-def _one_student(entry: Measured) -> str:
-    student: str = entry.metadata.get("Lone Student") or entry.metadata["Student"]
-    return student
-
-
 def relative_cost(entry: Measured, context: Sequence[Measured]) -> str:
     """CPU seconds a step beside those of KD with the same data, student and, where there is one, teacher."""
-    other = _with_kd(entry, context)
+    other = with_kd(entry, context)
     own, reference = _step_seconds(entry), _step_seconds(other) if other else None
     return f"{own / reference:.2f}" if own and reference else NOT_RUN
-
-
-def _gain_over_kd(entry: Measured, context: Sequence[Measured]) -> str:
-    other = _with_kd(entry, context)
-    taught_alike = other and _teacher_part(other) == _teacher_part(entry)
-    return gain(entry, other) if other and taught_alike and other.name != entry.name else NOT_RUN
-
-
-def _with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
-    """KD with the same data and student; one with the same teacher before others."""
-    same = ("Data", "Training Samples")
-    peers = [
-        other
-        for other in context
-        if other.method == REFERENCE
-        and other.metadata["Student"] == _one_student(entry)
-        and all(other.metadata[key] == entry.metadata[key] for key in same)
-    ]
-    return min(peers, key=lambda peer: (_teacher_part(peer) != _teacher_part(entry), peer.name), default=None)
 
 
 def _also(entry: Measured) -> str:
@@ -231,29 +169,12 @@ def _also(entry: Measured) -> str:
     return f"{name} {spread(values)}" if values else NOT_RUN
 
 
-def _teacher_part(entry: Measured) -> str | None:
-    return (entry.metadata["Teacher"] or {}).get("Part")
-
-
 def _step_seconds(entry: Measured) -> float | None:
     seconds, steps = entry.metadata.get("CPU Seconds"), entry.metadata["Steps"]
     return seconds / steps if seconds and steps else None
 
 
-def _budget(entry: Measured) -> tuple[Any, ...]:
-    return tuple(entry.metadata[key] for key in ("Epochs", "Steps"))
-
-
 def _lone(alone: Measured, entry: Measured) -> str:
     """The lone student's score; a different budget is printed beside it."""
-    differs = _budget(alone) != _budget(entry)
+    differs = budget_differences(alone.budget, entry.budget)
     return spread(list(alone.values.values())) + (f" ({alone.metadata['Epochs']} epochs)" if differs else "")
-
-
-def gain(entry: Measured, alone: Measured) -> str:
-    """The mean difference to the lone student over the seeds that both have, and how many seeds it won."""
-    pairs = [(value, alone.values[seed]) for seed, value in entry.values.items() if seed in alone.values]
-    if not pairs:
-        return NOT_RUN
-    mean = sum(ours - lone for ours, lone in pairs) / len(pairs)
-    return f"{mean:+.1f} ({sum(ours > lone for ours, lone in pairs)}/{len(pairs)})"

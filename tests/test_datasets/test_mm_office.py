@@ -117,6 +117,9 @@ def test_recordings_that_the_published_lists_name(protocol, split, inside, outsi
 @pytest.mark.parametrize(("protocol", "split"), SIZES)
 def test_every_file_of_a_split_is_found_by_its_name(office, protocol, split):
     data = MMOffice(office, split=split, protocol=protocol)
+    assert data.recordings == [
+        record.name.partition("_")[0] for record in data.records
+    ]  # halves are kept together
     assert len(data) == SIZES[protocol, split]
     assert not [path for record in data.records for path in record.videos + record.sounds if "*" in path]
     for record, clip in zip(data.records, split_clips(split, protocol), strict=True):

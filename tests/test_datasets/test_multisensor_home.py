@@ -38,6 +38,7 @@ def test_home1(tmp_path):
     assert data.classes == HOME1_CLASSES
     assert (len(data.classes), data.classes[0], data.classes[15]) == (16, "AdjustAC", "UsePhone")
     assert [record.name for record in data.records] == ["01/00-Part1", "01/00-Part2", "02/00-Part1"]
+    assert data.recordings == ["01/00", "01/00", "02/00"]
     assert data.records[0].videos == tuple(f"01/00-View{view}-Part1.mp4" for view in range(1, 6))
     assert data.records[0].intervals == (Interval("Sitdown", 3.25, 6.13), Interval("ReadBook", 7.52, 59.07))
     assert [np.flatnonzero(row).tolist() for row in data.targets] == [[9, 10], [11], [5]]

@@ -5,10 +5,13 @@ import re
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
 
+from kdbench.records import index_hash, predictions_of, read_record, run_id
+from kdbench.zoo.gains import p_text
 from tests.toy_project import ALONE, ROW, TEACHER, command, process, write_project
 
 NAME = "wave_kd/waves_wave_skeleton_wave_inertial"
@@ -45,7 +48,7 @@ def trained(project):
     return project
 
 
-@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo"])
+@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo", "compare"])
 def test_help_answers_at_once(project, tool):
     begin = time.perf_counter()
     assert "usage:" in process(project, tool, "--help").stdout
@@ -57,7 +60,11 @@ def test_a_result_says_what_was_done(trained):
     assert found["row"] == NAME
     assert found["status"] == "ok"
     assert found["config"]["parts"]["teacher"] == "wave_skeleton"
-    assert found["data"] == {
+    data = dict(found["data"])
+    hashes = {"test": index_hash(np.arange(12) % 3), "train": index_hash(np.arange(24) % 3)}
+    assert data.pop("index_sha256") == hashes
+    assert data.pop("substituted") == {"train": {}, "test": {}}
+    assert data == {
         "name": "waves",
         "protocol": None,
         "labels": "all",
@@ -67,7 +74,11 @@ def test_a_result_says_what_was_done(trained):
         "num_test": 12,
         "num_train": 24,
         "num_labelled": 24,
+        "num_recordings": 12,
     }
+    assert found["student"]["modalities"] == ["inertial"]
+    assert found["teacher"]["views"] == 1
+    assert found["run_id"] == run_id(found)
     assert (found["epochs"], found["steps"], found["primary"]) == (2, 6, "top1")
     assert found["student"]["params"] == 96 * 8 + 8 + 8 * 3 + 3
     assert found["student"]["gmacs"] == pytest.approx((96 * 8 + 8 * 3) / 1e9)
@@ -87,6 +98,10 @@ def test_predictions_give_the_metric_again(trained):
     assert columns["index"].tolist() == list(range(12))
     right = (columns["score"].argmax(1) == columns["target"]).float().mean().item()
     assert 100 * right == pytest.approx(found["metrics"]["top1"])
+    selected = found["selected"]["predictions"]
+    columns = load_file(trained / "work_dirs" / NAME / "seed1" / selected["path"])
+    right = (columns["score"].argmax(1) == columns["target"]).float().mean().item()
+    assert 100 * right == pytest.approx(found["selected"]["metrics"]["top1"])
 
 
 @pytest.mark.parametrize("file", ["student.safetensors", "step_6.safetensors", None])
@@ -142,7 +157,18 @@ def test_record_and_zoo(trained):
     assert f"| {score:.1f} ±" in line
     assert "wave_skeleton (" in line
     path = trained / "configs/wave_kd/metafile.yml"
-    assert yaml.safe_load(path.read_text())["Models"][0]["Results"][0]["Metrics"]["top1"] == round(score, 4)
+    found = yaml.safe_load(path.read_text())["Models"][0]["Results"][0]
+    assert found["Metrics"]["top1"] == round(score, 4)
+    assert found["Interval"]["Method"] == "hierarchical bootstrap"
+    assert found["Interval"]["Interval"][0] <= score <= found["Interval"]["Interval"][1]
+    lone = [result(trained, "baseline/waves_wave_inertial", seed) for seed in (0, 1)]
+    (pair,) = found["Paired"]
+    assert pair["Against"] == "baseline/waves_wave_inertial"
+    assert pair["Students"] == {seed: one["student"]["sha256"][:8] for seed, one in enumerate(lone)}
+    mean = sum(one["metrics"]["top1"] for one in lone) / 2
+    assert pair["Difference"] == pytest.approx(score - mean, abs=1e-4)
+    assert f"p {p_text(pair['P'])}" in line
+    assert re.match(r"\| wave_kd‡?§ ", line)  # two seeds; ‡ where this checkout has changes
 
     row, text = trained / ROW, (trained / ROW).read_text()
     row.write_text(text.replace("tau=3.0", "tau=3.5"))
@@ -184,9 +210,23 @@ def test_resume_ends_as_if_nothing_had_been(project, tmp_path):
     succeeded(project, "train", ALONE, "--work-dir", str(parts), "--resume")
     one, other = (load_file(folder / "student.safetensors") for folder in (whole, parts))
     assert all(one[name].equal(other[name]) for name in one)
-    results = [yaml.safe_load((folder / "result.yml").read_text()) for folder in (whole, parts)]
+    results = [read_record(folder / "result.yml") for folder in (whole, parts)]
     assert results[0]["metrics"] == results[1]["metrics"]
     assert results[0]["selected"] == results[1]["selected"]
+    assert results[0]["run_id"] == results[1]["run_id"]
+
+
+def test_a_run_that_has_ended_keeps_its_record(project, tmp_path):
+    succeeded(project, "train", ALONE, "--work-dir", str(tmp_path))
+    first = read_record(tmp_path / "result.yml")
+    succeeded(project, "train", ALONE, "--work-dir", str(tmp_path), "--resume")
+    assert read_record(tmp_path / "result.yml")["run_id"] == first["run_id"]
+    assert [path.name for path in tmp_path.glob("result*.yml")] == ["result.yml"]
+    succeeded(project, "train", ALONE, "--work-dir", str(tmp_path), "--seed", "5")
+    kept = tmp_path / f"result.{first['run_id'][:8]}.yml"
+    assert read_record(tmp_path / "result.yml")["seed"] == 5
+    assert read_record(kept)["metrics"] == first["metrics"]
+    assert predictions_of(read_record(kept)).score.shape == (12, 3)
 
 
 def test_validation_selects_and_the_test_split_never_does(project, tmp_path):

@@ -224,10 +224,10 @@ def share_lines(networks: Sequence[Network], shares: Sequence[Shares]) -> list[l
 
 def ends(shares: Shares) -> tuple[float, float]:
     """The 95 % interval of the mean share over clips."""
-    from kdbench.zoo.statistics import interval
+    from kdbench.statistics import student_interval
 
     values = shares.share.tolist()
-    return interval(values) or (values[0], values[0])
+    return student_interval(values) or (values[0], values[0])
 
 
 def draw_shares(networks: Sequence[Network], shares: Sequence[Shares]) -> Any:

@@ -128,12 +128,16 @@ def curve(label: str, runs: list[Run]) -> Curve:
 
 def band(scores: Sequence[float], kind: str) -> tuple[float, float]:
     """The ends of the band around the mean of some seeds; both are the score of one seed."""
-    from kdbench.zoo.statistics import interval, mean_and_std
+    from kdbench.statistics import mean_and_std, student_interval
 
     mean, deviation = mean_and_std(scores)
     if kind == "range" or deviation is None:
         return min(scores), max(scores)
-    return (mean - deviation, mean + deviation) if kind == "deviation" else interval(scores) or (mean, mean)
+    return (
+        (mean - deviation, mean + deviation)
+        if kind == "deviation"
+        else student_interval(scores) or (mean, mean)
+    )
 
 
 def numbers(curves: Sequence[Curve], kind: str) -> list[list[Any]]:

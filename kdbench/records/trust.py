@@ -1,0 +1,40 @@
+"""Whether a row's records can be relied on."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .predictions import Predictions
+
+MIN_SEEDS = 3
+
+
+def index_hash(targets: Any) -> str:
+    """SHA-256 of the labels of a split, ``(N,)`` or ``(N, K)``, in the order of its clips."""
+    labels = np.ascontiguousarray(targets, dtype="<i8")
+    return hashlib.sha256(str(labels.shape).encode() + labels.tobytes()).hexdigest()
+
+
+def tested_on(record: Mapping[str, Any], predictions: Predictions | None) -> str | None:
+    """The hash of the test split's labels: what the record says, else that of its predictions' targets."""
+    said = ((record.get("data") or {}).get("index_sha256") or {}).get("test")
+    return said or (index_hash(predictions.target) if predictions is not None else None)
+
+
+def reasons_for_doubt(records: Sequence[Mapping[str, Any]], hashes: Sequence[str | None]) -> list[str]:
+    """Why a table should show a row as unreliable: in words, an empty list if there is nothing.
+
+    ``hashes`` are those of the test split's labels, one a record (``tested_on``).
+    """
+    found = []
+    if len(records) < MIN_SEEDS:
+        found.append(f"fewer than {MIN_SEEDS} seeds")
+    if any(record["repro"]["git_dirty"] for record in records):
+        found.append("uncommitted changes")
+    if any(record["repro"]["git_commit"] is None for record in records):
+        found.append("unknown commit")
+    if None in hashes:
+        found.append("unknown test data")
+    return found

@@ -1,0 +1,158 @@
+"""Results as they stand in metafiles, and which of them a result is compared with."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..records import MIN_SEEDS
+from ..statistics import Budget
+from .fold import BASELINE, Tree
+
+NOT_RUN = "–"
+ALL = "all"
+KINDS = ("frame labels", "sequence labels")  # of all training clips
+REFERENCE = "kd"  # the method that costs and gains are given beside
+
+
+class Measured(NamedTuple):
+    """One row's result on one data set."""
+
+    name: str
+    method: str
+    config: str
+    metadata: Tree
+    result: Tree
+    weights: Sequence[Tree] = ()
+
+    @property
+    def values(self) -> dict[int, float]:
+        """The primary metric by seed."""
+        return {seed: metrics[self.result["Primary"]] for seed, metrics in self.result["Seeds"].items()}
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Data set, protocol, label setting: what stands in one table."""
+        protocol = self.result["Protocol"] or NOT_RUN
+        return (
+            self.result["Dataset"],
+            protocol,
+            label_setting(self.result["Labels"], self.result["Teacher Labels"]),
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """What the row was given."""
+        inputs = self.metadata.get("Inputs")
+        return Budget(
+            self.metadata["Epochs"],
+            self.metadata["Steps"],
+            self.result["Labels"],
+            self.result["Teacher Labels"],
+            tuple(inputs) if inputs else None,
+        )
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the result is not to be relied on; entries that do not say it have their seeds and commits."""
+        if "Unreliable" in self.metadata:
+            return list(self.metadata["Unreliable"])
+        few = [f"fewer than {MIN_SEEDS} seeds"] if len(self.values) < MIN_SEEDS else []
+        return few + (["uncommitted changes"] if self.metadata["Dirty"] else [])
+
+    @property
+    def fingerprints(self) -> dict[int, str]:
+        """The first figures of the hash of each seed's student."""
+        return {entry["Seed"]: str(entry["SHA256"])[:8] for entry in self.weights}
+
+
+def measured(metafiles: Iterable[Tree]) -> list[Measured]:
+    """Every result of the metafiles."""
+    return [
+        Measured(
+            model["Name"],
+            model["In Collection"],
+            model["Config"],
+            model["Metadata"],
+            result,
+            model.get("Weights", ()),
+        )
+        for metafile in metafiles
+        for model in metafile["Models"]
+        for result in model["Results"]
+    ]
+
+
+def label_setting(student: str, teacher: str | None) -> str:
+    """The name of what student and teacher were told; a teacher that saw more labels is always said.
+
+    >>> label_setting("subjects 1 3", "all")
+    'subjects 1 3, labelled teacher'
+    >>> label_setting("subjects 1 3", "subjects 1 3")
+    'subjects 1 3, few labels for both'
+    >>> label_setting("all", "all"), label_setting("subjects 1 3", None)
+    ('all labels', 'subjects 1 3')
+    >>> label_setting("frame labels", "frame labels")
+    'frame labels'
+    """
+    name = "all labels" if student == ALL else student
+    if teacher is None or (teacher == student and student in (ALL, *KINDS)):
+        return name
+    if teacher == student:
+        return f"{name}, few labels for both"
+    if teacher == ALL:
+        return f"{name}, labelled teacher"
+    return f"{name} for the student, {teacher} for the teacher"
+
+
+def student_alone(entry: Measured, context: Sequence[Measured]) -> Measured | None:
+    """The baseline of the same student on the same data and labels; one with the same budget before others.
+
+    Peers are compared with one of them alone: their row says which (``lone_student``).
+    """
+    wanted = ("Dataset", "Protocol", "Labels", "Primary")
+    found = [
+        other
+        for other in context
+        if other.method == BASELINE
+        and other.metadata["Student"] == _one_student(entry)
+        and all(other.result[key] == entry.result[key] for key in wanted)
+    ]
+    return min(found, key=lambda other: (_length(other) != _length(entry), other.name), default=None)
+
+
+def taught_by_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
+    """KD with the same teacher, student and data, unless it is ``entry`` itself."""
+    other = with_kd(entry, context)
+    taught_alike = other and teacher_part(other) == teacher_part(entry)
+    return other if other and taught_alike and other.name != entry.name else None
+
+
+def with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
+    """KD with the same data and student; one with the same teacher before others."""
+    same = ("Data", "Training Samples")
+    peers = [
+        other
+        for other in context
+        if other.method == REFERENCE
+        and other.metadata["Student"] == _one_student(entry)
+        and all(other.metadata[key] == entry.metadata[key] for key in same)
+    ]
+    return min(peers, key=lambda peer: (teacher_part(peer) != teacher_part(entry), peer.name), default=None)
+
+
+def teacher_part(entry: Measured) -> str | None:
+    """The part that the teacher is made from."""
+    return (entry.metadata["Teacher"] or {}).get("Part")
+
+
+def is_lone(entry: Measured) -> bool:
+    """Whether nothing was distilled."""
+    return entry.metadata["Teacher"] is None and entry.metadata["Distiller"] is None
+
+
+def _one_student(entry: Measured) -> str:
+    student: str = entry.metadata.get("Lone Student") or entry.metadata["Student"]
+    return student
+
+
+def _length(entry: Measured) -> tuple[Any, ...]:
+    return tuple(entry.metadata[key] for key in ("Epochs", "Steps"))
