@@ -252,8 +252,14 @@ def _lone(alone: Measured, entry: Measured) -> str:
 
 def gain(entry: Measured, alone: Measured) -> str:
     """The mean difference to the lone student over the seeds that both have, and how many seeds it won."""
-    pairs = [(value, alone.values[seed]) for seed, value in entry.values.items() if seed in alone.values]
+    found = paired(entry, alone)
+    return f"{found[0]:+.1f} ({found[1]}/{found[2]})" if found else NOT_RUN
+
+
+def paired(entry: Measured, other: Measured) -> tuple[float, int, int] | None:
+    """The mean difference over the seeds that both have, how many of them were won, how many there are."""
+    pairs = [(value, other.values[seed]) for seed, value in entry.values.items() if seed in other.values]
     if not pairs:
-        return NOT_RUN
-    mean = sum(ours - lone for ours, lone in pairs) / len(pairs)
-    return f"{mean:+.1f} ({sum(ours > lone for ours, lone in pairs)}/{len(pairs)})"
+        return None
+    mean = sum(ours - theirs for ours, theirs in pairs) / len(pairs)
+    return mean, sum(ours > theirs for ours, theirs in pairs), len(pairs)
