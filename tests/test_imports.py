@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
     "compose": LEAVES | {"compose", "weights"},
     "zoo": LEAVES | {"zoo"},
+    "report": LEAVES | {"report", "zoo", "evaluation", "weights"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -48,6 +49,9 @@ OPTIONAL = {
     "onnxruntime",
     "timm",
     "scipy",
+    "scikit_posthocs",
+    "jinja2",
+    "playwright",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

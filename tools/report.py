@@ -13,7 +13,11 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = command.parser(__doc__)
     parser.add_argument(
-        "folders", nargs="*", type=Path, metavar="work_dirs", help="folders with runs; default: work_dirs, if any"
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="work_dirs",
+        help="folders with runs; default: work_dirs, if any",
     )
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page")
     parser.add_argument(
@@ -32,7 +36,9 @@ def report(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or [WORK_DIRS] * WORK_DIRS.is_dir()
     paths = [] if arguments.no_recorded else sorted(arguments.configs.glob("*/metafile.yml"))
     if not folders and not paths:
-        raise ValueError(f"there is neither {WORK_DIRS} nor {arguments.configs}/*/metafile.yml; name a folder of runs")
+        raise ValueError(
+            f"there is neither {WORK_DIRS} nor {arguments.configs}/*/metafile.yml; name a folder of runs"
+        )
     runs = read_runs(folders)
     print(f"read {len(runs)} runs and {len(paths)} metafiles", file=sys.stderr)
     tree = payload(runs, [read_metafile(path) for path in paths])

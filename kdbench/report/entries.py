@@ -1,5 +1,6 @@
 """The rows of the tables: runs folded over seeds, recorded rows without runs, and what each has to be read with."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ def _reasons(entry: Measured) -> Iterator[str]:
     seeds = len(entry.values)
     if seeds < FEWEST_SEEDS:
         yield f"{seeds} {'seed' if seeds == 1 else 'seeds'}, fewer than {FEWEST_SEEDS}"
+    if not all(math.isfinite(value) for value in entry.values.values()):
+        yield "a score that is no number"
     if entry.metadata["Dirty"]:
         yield "measured with uncommitted changes"
 

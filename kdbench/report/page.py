@@ -23,7 +23,7 @@ SCRIPTS = (
     "pages",
     "main",
 )
-STYLES = ("page", "tables", "charts", "print")
+STYLES = ("theme", "page", "tables", "charts", "print")
 
 
 def page(tree: Tree) -> str:

@@ -40,7 +40,7 @@ def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = ()) -> Tree:
         row["agreement"] = _agreement([runs[place] for place in own], saved, places, teachers)
         row["parts"] = _parts(row["metrics"], row["primary"])
     lines: dict[str, int] = {}
-    return _plain(
+    tree: Tree = _plain(
         {
             "costs": COSTS,
             "tables": made_tables,
@@ -51,6 +51,7 @@ def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = ()) -> Tree:
             "lines": list(lines),
         }
     )
+    return tree
 
 
 def _of_predictions(saved: Sequence[Predictions | None]) -> Tree:
@@ -76,12 +77,12 @@ def _agreement(
     values = []
     for run in own:
         recorded, teacher = run.result["metrics"].get("agreement"), teacher_run(run, teachers)
-        pair = [saved[places[id(other.result)]] for other in (run, teacher) if other]
-        if recorded is not None:
-            values.append(float(recorded))
-        elif len(pair) == 2 and pair[0] and pair[1]:
-            values.append(agreement_with(*pair))
-    known = [value for value in values if value is not None]
+        student = saved[places[id(run.result)]]
+        taught = saved[places[id(teacher.result)]] if teacher else None
+        if recorded is None and student and taught:
+            recorded = agreement_with(student, taught)
+        values.append(recorded)
+    known = [float(value) for value in values if value is not None]
     return fmean(known) if known and len(known) == len(own) else None
 
 

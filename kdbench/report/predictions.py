@@ -15,11 +15,11 @@ BINS = 15  # of equal width on [0, 1], as those of the recorded ECE
 
 
 class Predictions(NamedTuple):
-    """Probabilities ``(N, K)``, targets ``(N,)`` or ``(N, K)`` (negative where unlabelled) and indices ``(N,)``."""
+    """Probabilities ``(N, K)``, targets ``(N,)`` or ``(N, K)`` (negative: unlabelled), numbers of clips ``(N,)``."""
 
     score: Tensor
     target: Tensor
-    index: Tensor
+    clip: Tensor
 
 
 def read_predictions(run: Run) -> Predictions | None:
@@ -38,7 +38,7 @@ def read_predictions(run: Run) -> Predictions | None:
 
 
 def by_class(found: Predictions) -> Tensor:
-    """Per cent of each class ``(K,)``: of its clips that are recognised, or its average precision; NaN without a clip."""
+    """Per cent of each class, ``(K,)``: its clips that are recognised, or its average precision; NaN without a clip."""
     if found.target.dim() == 2:
         return 100 * average_precision(found.score.T, found.target.T)
     known = found.target >= 0
@@ -75,7 +75,7 @@ def reliability(predictions: Sequence[Predictions]) -> dict[str, Any]:
 
 def agreement_with(student: Predictions, teacher: Predictions) -> float | None:
     """Per cent of decisions that both share, on the same clips; ``None`` if they saw other clips."""
-    if student.score.shape != teacher.score.shape or not torch.equal(student.index, teacher.index):
+    if student.score.shape != teacher.score.shape or not torch.equal(student.clip, teacher.clip):
         return None
     if student.target.dim() == 1:
         return 100 * agreement(student.score, teacher.score).item()

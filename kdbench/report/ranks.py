@@ -45,7 +45,7 @@ def _too_few(methods: Sequence[str], blocks: Sequence[str]) -> str:
 
 
 def shared(scores: Scores) -> tuple[list[str], list[str]]:
-    """The methods with most blocks, as long as they have ``FEWEST_BLOCKS`` in common, and those blocks.
+    """The methods with most blocks that still leave ``FEWEST_BLOCKS``, or cost none, and the blocks of all of them.
 
     >>> shared({("a", "1"): 1.0, ("a", "2"): 1.0, ("b", "1"): 1.0})
     (['a', 'b'], ['1'])
@@ -57,7 +57,7 @@ def shared(scores: Scores) -> tuple[list[str], list[str]]:
     kept = by_breadth[:2]
     common = set.intersection(*(blocks_of[method] for method in kept)) if kept else set()
     for method in by_breadth[2:]:
-        if len(common & blocks_of[method]) >= FEWEST_BLOCKS:
+        if len(common & blocks_of[method]) >= min(FEWEST_BLOCKS, len(common)):
             kept.append(method)
             common &= blocks_of[method]
     return sorted(kept), sorted(common)
@@ -71,16 +71,18 @@ def tests(table: np.ndarray) -> tuple[float | None, np.ndarray]:
     import scikit_posthocs
     import scipy.stats
 
-    friedman = float(scipy.stats.friedmanchisquare(*table).pvalue) if len(table) > 2 else None
-    pairwise = scikit_posthocs.posthoc_wilcoxon(table, p_adjust="holm").to_numpy()
-    return friedman, np.nan_to_num(pairwise, nan=1.0)  # two methods with the same scores have no p
+    with np.errstate(invalid="ignore"):  # methods that are alike everywhere give 0 / 0, which is no p
+        friedman = float(scipy.stats.friedmanchisquare(*table).pvalue) if len(table) > 2 else None
+    pairwise = scikit_posthocs.posthoc_wilcoxon(table, zero_method="zsplit", p_adjust="holm")
+    return friedman, pairwise.to_numpy()
 
 
 def _ranked(table: np.ndarray) -> np.ndarray:
     """Ranks within each block, 1 is best, ties share their mean."""
     import scipy.stats
 
-    return scipy.stats.rankdata(-table, axis=0)
+    ranked: np.ndarray = scipy.stats.rankdata(-table, axis=0)
+    return ranked
 
 
 def alike(pairwise: np.ndarray) -> list[list[int]]:

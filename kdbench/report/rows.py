@@ -1,5 +1,6 @@
 """What the tables show of each row: scores, gain, budget, rank among rows of its budget."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ def rows(entries: Sequence[Entry]) -> list[Tree]:
     found = [{"id": place, **_row(entry, context, teachers)} for place, entry in enumerate(entries)]
     for group in _grouped(found, "group").values():
         _place(group)
+        _tell_apart(group)
     return found
 
 
@@ -100,14 +102,15 @@ def _alone(entry: Measured, context: Sequence[Measured], kind: str) -> Tree:
 
 def _budget(entry: Entry) -> Tree:
     metadata, shapes = entry.measured.metadata, inputs(entry)
-    named = {name: "×".join(map(str, shape)) for name, shape in (shapes or {}).items()}
+    unknown = f"the inputs of {metadata['Student']}"  # a folded row says no more
+    named = [f"{name} {'×'.join(map(str, shape))}" for name, shape in (shapes or {}).items()]
     return {
         "epochs": metadata["Epochs"],
         "steps": metadata["Steps"],
         "samples": metadata.get("Training Samples"),
         "labelled": metadata.get("Labelled Samples"),
-        "inputs": ", ".join(f"{name} {shape}" for name, shape in named.items())
-        or f"the inputs of {metadata['Student']}",
+        "inputs": ", ".join(named) or unknown,
+        "modalities": ", ".join(shapes or {}) or unknown,
     }
 
 
@@ -140,6 +143,17 @@ def _place(group: Sequence[Tree]) -> None:
         _rank(block, "rank")
 
 
+def _tell_apart(group: Sequence[Tree]) -> None:
+    """Rows of one table that would read alike get the end of their name beside the method's."""
+    seen = Counter(_title(row) for row in group)
+    for row in [row for row in group if seen[_title(row)] > 1]:
+        row["difference"] = row["name"].partition("/")[2]
+
+
+def _title(row: Tree) -> tuple[Any, ...]:
+    return row["method"], row["difference"], row["student"]
+
+
 def _rank(group: Sequence[Tree], name: str) -> None:
     reliable = sorted((row for row in group if not row["reasons"]), key=lambda row: -row["mean"])
     for row in group:
@@ -151,17 +165,20 @@ def _rank(group: Sequence[Tree], name: str) -> None:
 def differences(budget: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     """What a budget has otherwise than the usual one, in words; empty if nothing.
 
-    >>> same = {"steps": 9, "samples": 1, "labelled": 1, "inputs": "depth"}
-    >>> differences({"epochs": 40, **same}, {"epochs": 60, **same})
+    >>> depth = {"steps": 9, "samples": 1, "labelled": 1, "inputs": "depth 16", "modalities": "depth"}
+    >>> differences({"epochs": 40, **depth}, {"epochs": 60, **depth})
     '40 epochs, not 60'
+    >>> differences({"epochs": 40, **depth, "inputs": "depth 32"}, {"epochs": 40, **depth})
+    'depth 32, not depth 16'
     """
-    numbers = [
-        f"{budget[key] or 0} {name}, not {usual[key] or 0}"
-        for key, name in _BUDGET.items()
-        if budget[key] != usual[key]
-    ]
-    other = [f"{budget['inputs']}, not {usual['inputs']}"] if budget["inputs"] != usual["inputs"] else []
-    return "; ".join([*numbers, *other])
+    changed = [key for key in _BUDGET if budget[key] != usual[key]]
+    if "epochs" in changed and "steps" in changed:  # more epochs are more steps
+        changed.remove("steps")
+    numbers = [f"{budget[key] or 0} {_BUDGET[key]}, not {usual[key] or 0}" for key in changed]
+    if budget["inputs"] == usual["inputs"]:
+        return "; ".join(numbers)
+    what = "inputs" if budget["modalities"] == usual["modalities"] else "modalities"
+    return "; ".join([*numbers, f"{budget[what]}, not {usual[what]}"])
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -220,7 +237,7 @@ def tables(found: Sequence[Tree]) -> list[Tree]:
 
 def _range(means: Sequence[float]) -> tuple[float, float]:
     """What the small pictures of a table span: the scores but the lowest tenth, and some room."""
-    ordered = sorted(means)
+    ordered = sorted(mean for mean in means if math.isfinite(mean)) or [0.0]
     low, high = ordered[len(ordered) // 10], ordered[-1]
     room = 0.15 * (high - low) + 0.5
     return low - room, high + room

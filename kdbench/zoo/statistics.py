@@ -1,5 +1,6 @@
 """Mean, spread and interval of a few seeds."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -23,7 +24,9 @@ def t_quantile(freedom: int) -> float:
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean and the sample standard deviation; None of one value."""
+    """The mean and the sample standard deviation; None of one value, or where one of them is no number."""
+    if not all(math.isfinite(value) for value in values):
+        return math.nan, None
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 

@@ -1,14 +1,24 @@
 // Which view is shown, the filters, and the theme.
-const MADE = { cost: costView, curves: curvesView, heat: heatView, calibration: calibrationView, ranks: ranksView, row: rowView, run: runView };
+const MADE = {
+  cost: costView,
+  curves: curvesView,
+  heat: heatView,
+  calibration: calibrationView,
+  ranks: ranksView,
+  row: rowView,
+  run: runView,
+};
 const filters = byId("filters");
 
 function show() {
-  const { view, place } = state, tables = chosen(), page = view === "row" || view === "run";
+  const { view, place } = state,
+    tables = chosen(),
+    page = view === "row" || view === "run";
   const box = byId("view-made");
   box.replaceChildren();
   byId("view-tables").hidden = view !== "tables";
   box.hidden = view === "tables";
-  filters.hidden = page;
+  filters.hidden = page || view === "ranks";
   byId("across").hidden = view !== "tables";
   byId("nothing").hidden = page || view === "ranks" || tables.length > 0;
   showFilters(tables);
@@ -34,12 +44,16 @@ function showFilters(tables) {
 function prepareFilters() {
   const read = () => {
     const asked = {};
-    for (const field of filters.elements) if (field.name) asked[field.name] = field.type === "checkbox" ? (field.checked ? "1" : "") : field.value;
+    for (const field of filters.elements)
+      if (field.name)
+        asked[field.name] = field.type === "checkbox" ? (field.checked ? "1" : "") : field.value;
     change(asked);
   };
   filters.addEventListener("input", read);
   filters.addEventListener("submit", (event) => event.preventDefault());
-  byId("clear").addEventListener("click", () => change({ data: "", protocol: "", labels: "", student: "", q: "", hide: "", across: "" }));
+  byId("clear").addEventListener("click", () =>
+    change({ data: "", protocol: "", labels: "", student: "", q: "", hide: "", across: "" }),
+  );
 }
 
 const THEMES = ["system", "light", "dark"];
@@ -48,14 +62,23 @@ function prepareTheme() {
   const put = (theme) => {
     if (theme === "system") document.documentElement.removeAttribute("data-theme");
     else document.documentElement.dataset.theme = theme;
-    button.textContent = `Theme: ${theme}`;
+    button.textContent = `◐ ${theme}`;
+    button.setAttribute("aria-label", `Theme: ${theme}`);
   };
   let theme = "system";
-  try { theme = THEMES.find((each) => each === localStorage.getItem("kdbench-theme")) || theme; } catch { /* a browser may refuse storage to files */ }
+  try {
+    theme = THEMES.find((each) => each === localStorage.getItem("kdbench-theme")) || theme;
+  } catch {
+    /* a browser may refuse storage to files */
+  }
   put(theme);
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    try { localStorage.setItem("kdbench-theme", theme); } catch { /* then the choice lasts as long as the page */ }
+    try {
+      localStorage.setItem("kdbench-theme", theme);
+    } catch {
+      /* then the choice lasts as long as the page */
+    }
     put(theme);
   });
 }
@@ -76,8 +99,12 @@ prepareTheme();
 readAddress();
 show();
 window.addEventListener("hashchange", go);
-document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("content").focus(); });
-let settled, width = window.innerWidth;
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("content").focus();
+});
+let settled,
+  width = window.innerWidth;
 window.addEventListener("resize", () => {
   if (window.innerWidth === width) return; // a phone's address bar changes only the height
   width = window.innerWidth;

@@ -1,14 +1,31 @@
 // What is shown stands in the address: a link or a reload gives the same page.
 const VIEWS = ["tables", "cost", "curves", "heat", "calibration", "ranks", "row", "run"];
-const DEFAULTS = { data: "", protocol: "", labels: "", student: "", q: "", sort: "", across: "", hide: "", cost: "cpu", metric: "" };
+const DEFAULTS = {
+  data: "",
+  protocol: "",
+  labels: "",
+  student: "",
+  q: "",
+  sort: "",
+  across: "",
+  hide: "",
+  cost: "cpu",
+  metric: "",
+};
 let state = { view: "tables", place: null, ...DEFAULTS };
 
 function readAddress() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, place] = path.split("/");
   const asked = new URLSearchParams(query || "");
-  const settings = Object.fromEntries(Object.keys(DEFAULTS).map((key) => [key, asked.get(key) ?? DEFAULTS[key]]));
-  state = { view: VIEWS.includes(view) ? view : "tables", place: /^\d+$/.test(place || "") ? Number(place) : null, ...settings };
+  const settings = Object.fromEntries(
+    Object.keys(DEFAULTS).map((key) => [key, asked.get(key) ?? DEFAULTS[key]]),
+  );
+  state = {
+    view: VIEWS.includes(view) ? view : "tables",
+    place: /^\d+$/.test(place || "") ? Number(place) : null,
+    ...settings,
+  };
 }
 
 function address(view, place = null) {
@@ -26,7 +43,16 @@ function change(settings) {
 
 function matches(row) {
   const table = DATA.tables[row.table];
-  const text = [row.name, row.method, row.student, row.teacher, row.distiller, table.dataset, table.protocol, table.labels];
+  const text = [
+    row.name,
+    row.method,
+    row.student,
+    row.teacher,
+    row.distiller,
+    table.dataset,
+    table.protocol,
+    table.labels,
+  ];
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
   const haystack = text.filter(Boolean).join(" ").toLowerCase();
   return (

@@ -3,7 +3,8 @@ const lowerFirst = new Set(["rank", "params", "gflops", "cpu", "epochs"]);
 
 function prepareTables() {
   for (const head of document.querySelectorAll("table.board th[data-key]")) {
-    const key = head.dataset.key, title = head.textContent;
+    const key = head.dataset.key,
+      title = head.textContent;
     head.replaceChildren(el("button", { type: "button", onclick: () => sortBy(key) }, title));
   }
 }
@@ -16,8 +17,10 @@ function sortBy(key) {
 }
 
 function compare(a, b, key, way) {
-  const value = (row) => (key === "rank" && state.across ? row.rank_of_all : key === "method" ? rowTitle(row) : row[key]);
-  const one = value(a), other = value(b);
+  const value = (row) =>
+    key === "rank" && state.across ? row.rank_of_all : key === "method" ? rowTitle(row) : row[key];
+  const one = value(a),
+    other = value(b);
   if (one === null || other === null) return (one === null) - (other === null);
   const order = typeof one === "number" ? one - other : String(one).localeCompare(String(other));
   return way === "asc" ? order : -order;
@@ -40,7 +43,9 @@ function showTables(tables) {
 
 function showTable(section, rows) {
   const bodies = [...section.querySelectorAll("tbody")];
-  const lines = new Map([...section.querySelectorAll("tr[data-row]")].map((line) => [Number(line.dataset.row), line]));
+  const lines = new Map(
+    [...section.querySelectorAll("tr[data-row]")].map((line) => [Number(line.dataset.row), line]),
+  );
   lines.forEach((line) => (line.hidden = true));
   for (const row of ordered(rows)) {
     const line = lines.get(row.id);
@@ -56,5 +61,8 @@ function showTable(section, rows) {
   section.classList.toggle("across", Boolean(state.across));
   const [key, way] = state.sort.split(".");
   for (const head of section.querySelectorAll("th[data-key]"))
-    head.setAttribute("aria-sort", head.dataset.key !== key ? "none" : way === "asc" ? "ascending" : "descending");
+    head.setAttribute(
+      "aria-sort",
+      head.dataset.key !== key ? "none" : way === "asc" ? "ascending" : "descending",
+    );
 }
