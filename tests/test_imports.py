@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "zoo",
     },
     "matrix": LEAVES | {"matrix", "compose", "engine", "models", "weights"},
+    "report": LEAVES | {"report", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -69,6 +70,8 @@ OPTIONAL = {
     "submitit",
     "scikit_posthocs",
     "pandas",
+    "jinja2",
+    "playwright",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
