@@ -73,9 +73,10 @@ def test_agreement_of_several_labels_is_of_pairs(tmp_path):
 def test_the_teacher_is_found_by_its_weights(tmp_path):
     teacher = write_run(tmp_path, "baseline/t", 1)
     run, known = read_run(write_run(tmp_path, "kd/a", 1, teacher=teacher)), read_run(teacher)
-    assert teacher_run(run, {"baseline/t 1": known}) is known
-    assert teacher_run(run, {"baseline/t 2": known}) is None
-    assert teacher_run(known, {"baseline/t 1": known}) is None
+    own = known.result["student"]["sha256"]
+    assert teacher_run(run, {own: known}) is known
+    assert teacher_run(run, {own[::-1]: known}) is None
+    assert teacher_run(known, {own: known}) is None
 
 
 def test_files_that_hold_no_predictions(tmp_path):
