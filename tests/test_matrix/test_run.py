@@ -159,7 +159,7 @@ def test_a_stop_asks_then_kills_and_starts_nothing_new(start) -> None:
 def test_the_live_display_names_counts_workers_and_epochs(start) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     with Live(console) as live:
-        run, code = start(done, listen=live)
+        _, code = start(done, listen=live)
     assert code == 0
     shown = console.file.getvalue()
     assert f"{TEACHER} seed 0: epoch 0 of 2" in shown
