@@ -81,7 +81,7 @@ class Slurm(Engine):
         if not job.paths.result_pickle.exists():
             return Outcome(None, f"job {job.job_id} ended as {job.state} without an answer")
         error = job.exception()
-        return Outcome(job.result()) if error is None else Outcome(None, str(error).splitlines()[-1])
+        return Outcome(job.result()) if error is None else Outcome(None, str(error).splitlines()[0])
 
     def stop(self, kill: bool = False) -> None:
         for job in self._jobs.values():
