@@ -45,7 +45,7 @@ def trained(project):
     return project
 
 
-@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo"])
+@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo", "report"])
 def test_help_answers_at_once(project, tool):
     begin = time.perf_counter()
     assert "usage:" in process(project, tool, "--help").stdout
