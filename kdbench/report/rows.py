@@ -177,6 +177,8 @@ def differences(budget: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     if "epochs" in changed and "steps" in changed:  # more epochs are more steps
         changed.remove("steps")
     numbers = [f"{budget[key] or 0} {_BUDGET[key]}, not {usual[key] or 0}" for key in changed]
+    if usual["epochs"] and not budget["epochs"]:
+        numbers = ["nothing trained"]
     if budget["inputs"] == usual["inputs"]:
         return "; ".join(numbers)
     what = "inputs" if budget["modalities"] == usual["modalities"] else "modalities"
