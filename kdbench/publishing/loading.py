@@ -96,7 +96,14 @@ def _config(parts: Mapping[str, Any], record: Mapping[str, Any]) -> Config:
     data = record["data"]
     row = {
         **{name: record["config"].get(name) for name in ("path", "parts", "sha256")},
-        **{"name": record["row"], "seed": record["seed"], "swapped": {}, "options": {}, "smoke": False},
+        **{
+            "name": record["row"],
+            "seed": record["seed"],
+            "swapped": {},
+            "options": {},
+            "smoke": False,
+            "random_weights": [],
+        },
     }
     model = {name: value for name, value in parts["model"].items() if value is not None}
     return Config(
