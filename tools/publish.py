@@ -27,7 +27,8 @@ def parse() -> argparse.Namespace:
 def run(arguments: argparse.Namespace) -> None:
     """Publish, and say where."""
     from kdbench.publishing import load, publish
-    from kdbench.publishing.trust import MIN_SEEDS, num_seeds
+    from kdbench.publishing.trust import num_seeds
+    from kdbench.records import MIN_SEEDS
 
     place, _, name = arguments.to.partition(":")
     seeds = num_seeds(Path(arguments.run))

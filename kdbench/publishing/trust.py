@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MIN_SEEDS = 3
-
 
 def doubts(record: Mapping[str, Any]) -> list[str]:
     """What makes a record unreliable, in words; empty if nothing does."""
-    repro, flags = record.get("repro") or {}, record.get("flags") or {}
+    repro = record.get("repro") or {}
     found = []
     if record.get("status") != "ok":
         found.append(f"the run ended as '{record.get('status')}'")
@@ -19,8 +17,6 @@ def doubts(record: Mapping[str, Any]) -> list[str]:
         found.append("no commit is known that made it")
     elif repro.get("git_dirty"):
         found.append("it was made with uncommitted changes")
-    if flags.get("unreliable"):
-        found.append(f"its record is flagged: {flags.get('reason')}")
     return found
 
 

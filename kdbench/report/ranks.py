@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-FEWEST_BLOCKS = 5
+from ..spec import MissingPackageError
+from ..statistics import MIN_BLOCKS, Ranking, ranking
+
 LEVEL = 0.05
-_REMEDY = "pip install 'kdbench[report]'"
 Scores = Mapping[tuple[str, str], float]  # (method, block) -> score
 
 
@@ -17,35 +18,42 @@ def ranks(scores: Scores) -> dict[str, Any]:
     With fewer than five shared blocks there is only a ``"message"``.
     """
     methods, blocks = shared(scores)
-    if len(blocks) < FEWEST_BLOCKS or len(methods) < 2:
+    if len(blocks) < MIN_BLOCKS or len(methods) < 2:
         return {"message": _too_few(methods, blocks)}
-    table = np.array([[scores[method, block] for block in blocks] for method in methods])
     try:
-        friedman, pairwise = tests(table)
-    except ImportError as error:
-        return {"message": f"A critical-difference diagram needs scikit-posthocs ({error}); {_REMEDY}"}
-    mean_ranks = _ranked(table).mean(1)
-    order = [int(place) for place in np.argsort(mean_ranks, kind="stable")]
+        found = ranking({block: {method: scores[method, block] for method in methods} for block in blocks})
+    except MissingPackageError as error:
+        return {"message": f"A critical-difference diagram is not drawn: {error}"}
+    pairwise = _pairwise(found)
     return {
-        "methods": [methods[place] for place in order],
-        "ranks": [round(float(mean_ranks[place]), 3) for place in order],
+        "methods": list(found.mean_ranks),
+        "ranks": [round(rank, 3) for rank in found.mean_ranks.values()],
         "blocks": list(blocks),
-        "friedman": friedman,
-        "pairwise": pairwise[np.ix_(order, order)].round(4).tolist(),
-        "groups": alike(pairwise[np.ix_(order, order)]),
+        "friedman": found.p,
+        "pairwise": pairwise.round(4).tolist(),
+        "groups": alike(pairwise),
         "level": LEVEL,
     }
+
+
+def _pairwise(found: Ranking) -> np.ndarray:
+    """The p of each pair as a matrix, methods in the order of their ranks."""
+    place = {method: i for i, method in enumerate(found.mean_ranks)}
+    matrix = np.ones((len(place), len(place)))
+    for (one, other), p in (found.pairs or {}).items():
+        matrix[place[one], place[other]] = matrix[place[other], place[one]] = p
+    return matrix
 
 
 def _too_few(methods: Sequence[str], blocks: Sequence[str]) -> str:
     return (
         f"Too few blocks for a critical-difference diagram: {len(methods)} methods share {len(blocks)} settings; "
-        f"{FEWEST_BLOCKS} are needed."
+        f"{MIN_BLOCKS} are needed."
     )
 
 
 def shared(scores: Scores) -> tuple[list[str], list[str]]:
-    """The methods with most blocks that still leave ``FEWEST_BLOCKS``, or cost none, and the blocks of all of them.
+    """The methods with most blocks that still leave ``MIN_BLOCKS``, or cost none, and the blocks of all of them.
 
     >>> shared({("a", "1"): 1.0, ("a", "2"): 1.0, ("b", "1"): 1.0})
     (['a', 'b'], ['1'])
@@ -57,32 +65,10 @@ def shared(scores: Scores) -> tuple[list[str], list[str]]:
     kept = by_breadth[:2]
     common = set.intersection(*(blocks_of[method] for method in kept)) if kept else set()
     for method in by_breadth[2:]:
-        if len(common & blocks_of[method]) >= min(FEWEST_BLOCKS, len(common)):
+        if len(common & blocks_of[method]) >= min(MIN_BLOCKS, len(common)):
             kept.append(method)
             common &= blocks_of[method]
     return sorted(kept), sorted(common)
-
-
-def tests(table: np.ndarray) -> tuple[float | None, np.ndarray]:
-    """Friedman's p (``None`` of two methods) and Wilcoxon-Holm's for each pair, of scores (methods, blocks).
-
-    The seam: everything that the report knows of tests comes from here.
-    """
-    import scikit_posthocs
-    import scipy.stats
-
-    with np.errstate(invalid="ignore"):  # methods that are alike everywhere give 0 / 0, which is no p
-        friedman = float(scipy.stats.friedmanchisquare(*table).pvalue) if len(table) > 2 else None
-    pairwise = scikit_posthocs.posthoc_wilcoxon(table, zero_method="zsplit", p_adjust="holm")
-    return friedman, pairwise.to_numpy()
-
-
-def _ranked(table: np.ndarray) -> np.ndarray:
-    """Ranks within each block, 1 is best, ties share their mean."""
-    import scipy.stats
-
-    ranked: np.ndarray = scipy.stats.rankdata(-table, axis=0)
-    return ranked
 
 
 def alike(pairwise: np.ndarray) -> list[list[int]]:

@@ -71,9 +71,6 @@ def _warnings(folder: Path, result: Tree) -> Iterator[str]:
         yield "its predictions are not saved"
     elif file_hash(path) != recorded.get("sha256"):
         yield "its predictions are not the ones that were recorded"
-    unreliable = result.get("flags") or {}
-    if unreliable.get("unreliable"):
-        yield str(unreliable.get("reason") or "marked as unreliable")
 
 
 def read_history(run: Run) -> dict[str, list[float]]:

@@ -47,7 +47,8 @@ def ranking(scores: Scores) -> Ranking:
     ordered = dict(sorted(zip(shared, ranks.tolist(), strict=True), key=lambda pair: (pair[1], pair[0])))
     if len(blocks) < MIN_BLOCKS:
         return Ranking(ordered, blocks, None, None)
-    p = float(stats.friedmanchisquare(*table.T).pvalue) if len(shared) > 2 else None
+    with np.errstate(invalid="ignore"):  # methods that are alike everywhere give 0 / 0, which is no p
+        p = float(stats.friedmanchisquare(*table.T).pvalue) if len(shared) > 2 else None
     return Ranking(ordered, blocks, p, _wilcoxon_holm(table, shared))
 
 

@@ -145,7 +145,6 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     [
         (lambda r: r["repro"].update(git_dirty=True), "uncommitted changes"),
         (lambda r: r["repro"].update(git_commit=None), "no commit is known"),
-        (lambda r: r.update(flags={"unreliable": True, "reason": "a broken disk"}), "flagged: a broken disk"),
         (lambda r: None, "it is a smoke run"),
     ],
 )

@@ -48,7 +48,7 @@ def hostile(tmp_path_factory):
                 folder / str(place), "kd/a", seed, row=f"{text}/{text}", data__name=text, data__protocol=text,
                 data__labels=text, config__parts={"student": text, "teacher": text, "distiller": text},
                 config__path=text, repro__command=text, metrics={text: 50.0, f"view_0/{text}": 40.0}, primary=text,
-                environment__device_name=text, flags={"unreliable": True, "reason": text},
+                environment__device_name=text,
             )  # fmt: skip
         write_run(folder / str(place), "kd/b", 0, status="diverged", reason=text)
     return page(payload(read_runs([folder])))

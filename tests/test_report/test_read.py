@@ -23,7 +23,6 @@ def test_a_folder_without_a_run_is_refused(tmp_path, name):
         ({"repro__git_dirty": True}, "measured with uncommitted changes", True),
         ({"config__smoke": True}, "a smoke run, which measures nothing", False),
         ({"status": "diverged", "reason": "loss is NaN"}, "ended as 'diverged': loss is NaN", False),
-        ({"flags": {"unreliable": True, "reason": "other data"}}, "other data", True),
     ],
 )
 def test_what_a_reader_should_know(tmp_path, changes, warning, counts):
