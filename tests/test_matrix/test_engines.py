@@ -45,6 +45,8 @@ def test_a_missing_package_says_what_to_install(name, package, monkeypatch) -> N
 def test_an_unknown_engine_and_no_jobs_are_refused() -> None:
     with pytest.raises(ValueError, match="no engine is called 'grid'; there is: local, ray, slurm"):
         make_engine("grid", 1, 1)
+    with pytest.raises(ValueError, match="the engine 'local' has no option 'gpus'; there is: fresh"):
+        make_engine("local", 1, 1, gpus=1)
     with pytest.raises(ValueError, match="jobs and threads are at least 1"):
         make_engine("local", 0, 1)
 
