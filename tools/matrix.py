@@ -40,7 +40,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="local: a new interpreter a cell, no forks")
     parser.add_argument("--address", help="ray: of a running cluster; default: one of this machine")
     parser.add_argument(
-        "--engine-options", nargs="+", default=[], metavar="KEY=VALUE", help="slurm: submitit's parameters"
+        "--engine-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="slurm: submitit's parameters; ray: gpus",
     )
     parser.add_argument("--plain", action="store_true", help="lines instead of a live display")
     return parser.parse_args()
@@ -100,10 +104,11 @@ def made_engine(arguments: argparse.Namespace, folder):
     from kdbench.compose import parse_options
     from kdbench.matrix.engines import make_engine
 
+    more = parse_options(arguments.engine_options)
     options: dict = {
-        "local": {"fresh": arguments.fresh},
-        "ray": {"address": arguments.address},
-        "slurm": {"folder": folder.path / "slurm", **parse_options(arguments.engine_options)},
+        "local": {"fresh": arguments.fresh, **more},
+        "ray": {"address": arguments.address, **more},
+        "slurm": {"folder": folder.path / "slurm", **more},
     }[arguments.engine]
     return make_engine(arguments.engine, arguments.jobs, arguments.threads, **options)
 

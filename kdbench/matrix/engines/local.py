@@ -14,15 +14,16 @@ from typing import Any
 from ..child import Child, Task, environment
 from .base import Engine, Outcome
 
+GPU = Path("/dev/nvidiactl")  # a driver that was touched does not survive a fork
 POLL = 0.05  # seconds between two looks at fresh processes
 
 
 class Local(Engine):
-    """``jobs`` processes at a time; ``fresh`` starts each from nothing, which a GPU's driver asks for."""
+    """``jobs`` processes at a time; ``fresh`` starts each from nothing, which is done anyway where there is a GPU."""
 
     def __init__(self, jobs: int, threads: int = 1, fresh: bool = False):
         super().__init__(jobs, threads)
-        self._running: Fresh | Forks = Fresh(threads) if fresh else Forks(threads)
+        self._running: Fresh | Forks = Fresh(threads) if fresh or GPU.exists() else Forks(threads)
 
     def start(self, key: str, task: Task) -> None:
         self._running.start(key, task)
