@@ -8,11 +8,26 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").read_text(encoding="utf-8"))[1]
 
-REPORT = ["matplotlib>=3.8", "scikit-posthocs>=0.11"]
+REPORT = ["matplotlib>=3.8", "jinja2>=3.1", "scikit-posthocs>=0.11"]
+PUBLISH = ["huggingface_hub>=1.0"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
-DEV = ["pytest>=8", "hypothesis>=6.100", "pytest-benchmark>=4", "ruff", "mypy>=1.11", "jsonschema", *VIDEO]
+RAY = ["ray>=2.40"]
+SLURM = ["submitit>=1.5"]
+DEV = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "pytest-benchmark>=4",
+    "ruff",
+    "mypy>=1.11",
+    "jsonschema",
+    "playwright>=1.45",  # drives a Chromium that is there; its tests are skipped where there is none
+    *VIDEO,
+    *PUBLISH,
+    *RAY,
+    *SLURM,
+]
 
 setup(
     name="kdbench",
@@ -23,6 +38,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["kdbench", "kdbench.*"]),
+    package_data={"kdbench.report": ["templates/*.html", "static/*.js", "static/*.css"]},
     install_requires=[
         "torch>=2.10",
         "torchaudio>=2.1,<=2.11.0",
@@ -38,9 +54,12 @@ setup(
     ],
     extras_require={
         "report": REPORT,
+        "publish": PUBLISH,
         "video": [*VIDEO, *TORCHCODEC],
         "mmdet": MMDET,
+        "ray": RAY,
+        "slurm": SLURM,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *VIDEO, *TORCHCODEC, *MMDET],
+        "all": [*REPORT, *PUBLISH, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
     },
 )

@@ -95,6 +95,18 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
+def load_huggingface_hub() -> Any:
+    """``huggingface_hub``, for model cards and uploads; it is optional."""
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError as error:
+        raise MissingPackageError(
+            f"publishing needs huggingface_hub ({error}); pip install 'kdbench[publish]'"
+        ) from error
+    return huggingface_hub
+
+
 def load_posthocs() -> Any:
     """``scikit_posthocs``, which brings pandas and matplotlib; it is optional."""
     try:

@@ -40,6 +40,8 @@ READ = {
     "home2": ["multisensor_home2"],
     "mm_office": ["mm_office"],
     "rooms_files": ["rooms_files"],
+    "ntu": ["ntu"],
+    "nucla": ["nucla"],
 }
 
 

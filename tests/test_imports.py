@@ -31,6 +31,22 @@ MAY_IMPORT = {
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
     "compose": LEAVES | {"compose", "weights"},
     "zoo": LEAVES | {"zoo", "records", "statistics"},
+    "publishing": LEAVES
+    | {
+        "publishing",
+        "compat",
+        "weights",
+        "backbones",
+        "datasets",
+        "evaluation",
+        "distillers",
+        "models",
+        "engine",
+        "compose",
+        "zoo",
+    },
+    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "weights"},
+    "report": LEAVES | {"report", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},
@@ -49,8 +65,13 @@ OPTIONAL = {
     "matplotlib",
     "onnxruntime",
     "timm",
+    "huggingface_hub",
+    "ray",
+    "submitit",
     "scikit_posthocs",
     "pandas",
+    "jinja2",
+    "playwright",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

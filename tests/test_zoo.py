@@ -14,6 +14,7 @@ from kdbench.statistics import measured
 from kdbench.zoo import (
     BEGIN,
     END,
+    alike,
     between_markers,
     fold,
     interval_of,
@@ -244,6 +245,25 @@ def test_a_readme_keeps_its_own_words():
     assert text.startswith("# KD\n\nOwn words.\n\n" + BEGIN)
     assert between_markers(text, tables) == text
     assert between_markers(f"a\n{BEGIN}\nold\n{END}\nb\n", "new\n") == f"a\n{BEGIN}\n\nnew\n\n{END}\nb\n"
+
+
+def test_a_metric_that_is_no_number_has_no_spread():
+    group = seeds()
+    group[1]["metrics"]["ECE"] = float("nan")
+    for other in (group[0], group[2]):
+        other["metrics"]["ECE"] = 3.0
+    found = fold(group)["Results"][0]
+    assert str(found["Metrics"]["ECE"]) == "nan"
+    assert found["Std"]["ECE"] is None
+    assert found["Std"]["top1"] == 1.0
+
+
+def test_results_of_two_configs_are_two_groups():
+    one, two = seeds(), seeds(scores=(80.0, 81.0))
+    for other in two:
+        other["config"]["sha256"] = "other"
+    assert alike([*one, *two]) == [one, two]
+    assert alike([]) == []
 
 
 def kept(entry, *others, interval=(88.0, 93.0), p=0.01):

@@ -1,11 +1,9 @@
-"""Checks rows without data or weights: they load, their parts fit, their names say what they import."""
+"""Checks rows and matrices without data or weights: they load, their parts fit, rows are called what they import."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import command
 
@@ -23,11 +21,14 @@ def parse() -> argparse.Namespace:
 def check(arguments: argparse.Namespace) -> int:
     """Print all problems of all rows."""
     from kdbench.compose import rows
+    from kdbench.matrix.files import matrices
 
     chosen = [Path(row) for row in arguments.rows] or rows(arguments.configs)
     found, passed = [*part_problems(arguments.configs)], set[str]()
     for row in chosen:
         found += [f"{row}: {problem}" for problem in problems(row, passed)]
+    for path in () if arguments.rows else matrices(arguments.configs):
+        found += [f"{path}: {problem}" for problem in matrix_problems(path, passed)]
     for problem in found:
         print(problem, file=sys.stderr)
     print(f"{len(chosen)} rows checked, {len(found)} problems")
@@ -45,13 +46,27 @@ def part_problems(configs: Path) -> Iterator[str]:
             yield command.message(error)
 
 
+def matrix_problems(path: Path, passed: set[str]) -> list[str]:
+    """What is wrong with a matrix: rows or parts that are not there, combinations that cannot run; see ``problems``."""
+    from kdbench.matrix.files import read_matrix
+    from kdbench.matrix.plan import make_plan
+
+    try:
+        make_plan(read_matrix(path, [0]), passed=passed)
+    except Exception as error:
+        if command.exit_code(error) is None:
+            return [f"{type(error).__name__}: {command.message(error)}"]
+        return command.message(error).splitlines()
+    return []
+
+
 def problems(row: Path, passed: set[str]) -> Iterator[str]:
     """What is wrong with one row: its name, its parts, a smoke form that does not fit.
 
     ``passed`` are the models that passed before and need not be built again; one that passes is added.
     """
     from kdbench.compose import compose, expected_stem
-    from kdbench.models.checks import checked
+    from kdbench.models.checks import checked, likeness
 
     try:
         config = compose(row)
@@ -69,21 +84,6 @@ def problems(row: Path, passed: set[str]) -> Iterator[str]:
             yield f"{type(error).__name__}: {command.message(error)}"
         else:
             yield command.message(error)
-
-
-def likeness(model: Any) -> str:
-    """What of a model decides whether its parts fit: all but the name of its data and the places of its files."""
-
-    def kept(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {
-                key: kept(value)
-                for key, value in node.items()
-                if not isinstance(value, str) or key != "weights"
-            }
-        return [kept(value) for value in node] if isinstance(node, list | tuple) else node
-
-    return json.dumps(kept({**model, "data": {**model.data, "name": ""}}), sort_keys=True, default=str)
 
 
 if __name__ == "__main__":

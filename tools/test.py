@@ -11,7 +11,7 @@ import command
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = command.parser(__doc__ + " A published artefact's folder may stand in the place of a row.")
     command.add_row_arguments(parser)
     command.add_machine_arguments(parser)
     parser.add_argument(
@@ -45,12 +45,8 @@ def test(arguments: argparse.Namespace) -> None:
 
     from kdbench.engine.launch import configure
 
-    config = command.composed(arguments)
-    checkpoint = arguments.checkpoint or own_weights(config)
-    if checkpoint and not Path(checkpoint).is_file():
-        raise ValueError(f"there is no checkpoint {checkpoint}")
-    if checkpoint and not arguments.work_dir:
-        config.work_dir = str(Path(checkpoint).parent / "test")
+    artefact = published(arguments)
+    config, checkpoint = (artefact.config, str(artefact.weights)) if artefact else chosen(arguments)
     leave_out_idle_loops(config, validate=False)
     leave_out_training(config)
     deprive(config, arguments)
@@ -65,6 +61,45 @@ def test(arguments: argparse.Namespace) -> None:
             print(parts_table(metrics))
         if arguments.dump:
             dump(Path(arguments.dump), config, metrics)
+        if artefact:
+            compare(artefact, metrics)
+
+
+def chosen(arguments: argparse.Namespace) -> tuple[Any, str | None]:
+    """The config of the row, and the file whose weights are tested."""
+    config = command.composed(arguments)
+    checkpoint = arguments.checkpoint or own_weights(config)
+    if checkpoint and not Path(checkpoint).is_file():
+        raise ValueError(f"there is no checkpoint {checkpoint}")
+    if checkpoint and not arguments.work_dir:
+        config.work_dir = str(Path(checkpoint).parent / "test")
+    return config, checkpoint
+
+
+def published(arguments: argparse.Namespace) -> Any:
+    """The published artefact that is to be tested as it is, if the first argument is a folder."""
+    if not Path(arguments.config).is_dir():
+        return None
+    from kdbench.publishing import load
+
+    changes = ("teacher", "student", "distiller", "cfg_options", "smoke", "seed", "checkpoint")
+    values = {name: getattr(arguments, name) for name in changes}
+    if given := [name for name, value in values.items() if value or (name == "seed" and value is not None)]:
+        raise ValueError(f"a published artefact is tested as it is; leave out: {', '.join(given)}")
+    artefact = load(arguments.config)
+    artefact.config.work_dir = (
+        arguments.work_dir or f"work_dirs/published/{Path(arguments.config).resolve().name}"
+    )
+    return artefact
+
+
+def compare(artefact: Any, metrics: dict) -> None:
+    """Say whether the scores are those that were published; a ``ValueError`` if they are not."""
+    from kdbench.publishing import disagreements
+
+    if found := disagreements(artefact.record, metrics):
+        raise ValueError("the scores are not those that were published: " + "; ".join(found))
+    print("as published")
 
 
 def own_weights(config: Any) -> str | None:

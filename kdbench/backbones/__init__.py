@@ -1,8 +1,11 @@
 """Networks, one family a file; none knows anything of distillation."""
 
+from .agcn import AGCN
 from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
+from .classical import Classical
+from .ctrgcn import CTRGCN
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
 from .multiasl import MultiASL
@@ -10,14 +13,21 @@ from .multimodal import LateFusion, Peers, TokenFusion
 from .multitrans import MultiTrans
 from .multitsf import MultiTSF
 from .multiview import MultiView
+from .posec3d import PoseC3D
 from .sensing import Sensing
 from .skeleton import CompactSTGCN, SkeletonCNN
+from .stgcn import STGCN, STGCNPlusPlus
 from .video import FrameCNN, VideoCNN
+from .view_students import ViewStudents
 
 __all__ = [
+    "AGCN",
+    "CTRGCN",
     "ENCODERS",
+    "STGCN",
     "VGG",
     "AudioCNN",
+    "Classical",
     "CompactSTGCN",
     "FrameCNN",
     "FrameResNet",
@@ -33,7 +43,9 @@ __all__ = [
     "MultiTrans",
     "MultiView",
     "Peers",
+    "PoseC3D",
     "ResNet",
+    "STGCNPlusPlus",
     "Sensing",
     "ShuffleNetV1",
     "ShuffleNetV2",
@@ -42,5 +54,6 @@ __all__ = [
     "SpectrogramMLP",
     "TokenFusion",
     "VideoCNN",
+    "ViewStudents",
     "WideResNet",
 ]

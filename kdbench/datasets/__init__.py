@@ -5,6 +5,8 @@ from .images import CIFAR10, CIFAR10JPEG, CIFAR100, ImageFolder, TinyImageNet
 from .mm_office import MMOffice
 from .multi_view_videos import MultiViewVideos
 from .multisensor_home import MultiSensorHome
+from .ntu import NTU
+from .nucla import NUCLA
 from .rooms import Rooms, RoomsAugment
 from .rooms_files import RoomsFiles
 from .sampling import EpochSampler
@@ -13,11 +15,14 @@ from .transforms import (
     AugmentImage,
     AugmentInertial,
     AugmentSkeleton,
+    CropFrames,
     DisturbInertial,
     RandAugment,
     Resample,
     SampleDepth,
     ScaleCloseness,
+    TurnSkeleton,
+    UniformFrames,
 )
 from .utd_mhad import UTDMHAD
 from .utd_virtual_views import UTDVirtualViews
@@ -26,12 +31,15 @@ __all__ = [
     "CIFAR10",
     "CIFAR10JPEG",
     "CIFAR100",
+    "NTU",
+    "NUCLA",
     "UTDMHAD",
     "AugmentDepth",
     "AugmentImage",
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipDataset",
+    "CropFrames",
     "DisturbInertial",
     "Draw",
     "EpochSampler",
@@ -47,5 +55,7 @@ __all__ = [
     "SampleDepth",
     "ScaleCloseness",
     "TinyImageNet",
+    "TurnSkeleton",
     "UTDVirtualViews",
+    "UniformFrames",
 ]

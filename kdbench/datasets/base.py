@@ -74,9 +74,40 @@ class ClipDataset(Dataset):
         """The sample of a draw, before any transform; another than ``load`` gives where the data themselves vary."""
         return self.load(draw.index)
 
+    @property
+    def subjects(self) -> np.ndarray | None:
+        """Who acts in each clip, ``(N,)``; None where that is not known. Cross-validation keeps a person together."""
+        return None
+
+    def prepared_as(self, other: "ClipDataset") -> "Prepared":
+        """These clips as recorded, prepared as ``other`` prepares its own: training clips without augmentation."""
+        return Prepared(self, other.transforms)
+
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __getitem__(self, item: int | Draw) -> Sample:
         draw = Draw(*item) if isinstance(item, tuple) else Draw(0, 0, int(item))
         return {**transformed(self.draw(draw), self.transforms, draw), "index": draw.index}
+
+
+class Prepared(ClipDataset):
+    """Clips of a data set as they were recorded, never as they vary, with transforms of their own."""
+
+    def __init__(self, clips: ClipDataset, transforms: Sequence[dict | Transform]):
+        super().__init__(transforms)
+        self.clips = clips
+
+    @property
+    def targets(self) -> np.ndarray:
+        return self.clips.targets
+
+    @property
+    def subjects(self) -> np.ndarray | None:
+        return self.clips.subjects
+
+    def load(self, index: int) -> Sample:
+        return self.clips.load(index)
+
+    def __len__(self) -> int:
+        return len(self.clips)

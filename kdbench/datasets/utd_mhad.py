@@ -249,6 +249,11 @@ class UTDMHAD(ClipDataset):
         """Name, true label, subject and trial of each clip, for analysis; training reads ``targets`` only."""
         return Clips(*(column[self.rows] for column in all_clips()))
 
+    @property
+    def subjects(self) -> np.ndarray:
+        """Who acts in each clip, ``(N,)``, 1..8."""
+        return self.clips.subject
+
     def __len__(self) -> int:
         return len(self.rows)
 

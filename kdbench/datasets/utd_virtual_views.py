@@ -233,6 +233,11 @@ class UTDVirtualViews(ClipDataset):
         """The sequence labels ``(N, 27)``, zeros and ones; nothing is rendered."""
         return _one_hot(self.labels).max(axis=1)
 
+    @property
+    def subjects(self) -> np.ndarray:
+        """Who acts in each sequence, ``(N,)``, 1..8."""
+        return all_clips().subject[self.rows]
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -16,6 +16,7 @@ from .camkd import (
 from .catkd import CATKD, cat_kd_loss
 from .cc import CC, cc_loss
 from .crd import CRD, crd_log_normaliser, crd_loss, crd_scores, crd_side_loss, crd_updated_rows
+from .crossview import CrossView, agreement_loss, flexible_thresholds, pseudo_labels
 from .ctkd import CTKD, ctkd_temperature
 from .cwd import CWD, cwd_loss
 from .dist import DIST, dist_loss
@@ -86,6 +87,7 @@ __all__ = [
     "VPD",
     "WSLD",
     "AverageMKD",
+    "CrossView",
     "Distiller",
     "FitNet",
     "Hallucination",
@@ -96,6 +98,7 @@ __all__ = [
     "TfKD",
     "ViCoKD",
     "ab_loss",
+    "agreement_loss",
     "at_loss",
     "attention_map",
     "average_mkd_loss",
@@ -119,6 +122,7 @@ __all__ = [
     "dist_loss",
     "dkd_loss",
     "dml_loss",
+    "flexible_thresholds",
     "flow_matrix",
     "fsp_loss",
     "ft_loss",
@@ -150,6 +154,7 @@ __all__ = [
     "partial_distance",
     "person_scores",
     "pkt_loss",
+    "pseudo_labels",
     "rkd_angle_loss",
     "rkd_distance_loss",
     "rkd_loss",

@@ -1,6 +1,7 @@
 """Training through mmengine's Runner: exact resume, atomic checkpoints, guards."""
 
 from .checkpoint import CheckpointError, read_checkpoint, save_weights, write_checkpoint
+from .fit import FitLoop
 from .hooks import (
     CheckpointHook,
     DivergedError,
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointHook",
     "DivergedError",
+    "FitLoop",
     "Log",
     "NonFiniteGuard",
     "PrecisionOptimWrapper",

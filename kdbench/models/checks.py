@@ -1,6 +1,7 @@
 """The checks before the first weight or datum is read: names, shapes, and a rehearsal on zeros."""
 
 import copy
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS, build
 from ..spec import SINGLE_LABEL, STRONG, DataSpec, Fields, Needs, missing, refusal
-from .role import MEMBERS, STRONG_LOGITS, Role
+from .role import MEMBERS, STRONG_OUTPUTS, Role
 
 REHEARSAL_BATCH = 2
 LARGE = 1 << 25  # bytes of a batch of zeros from which on a rehearsal makes do with their shapes
@@ -82,6 +83,21 @@ def checked(config: Mapping[str, Any]) -> nn.Module:
     return build(MODELS, config, load_weights=False)
 
 
+def likeness(model: Any) -> str:
+    """What of a model decides whether its parts fit: all but the name of its data and the places of its files."""
+
+    def kept(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {
+                key: kept(value)
+                for key, value in node.items()
+                if not isinstance(value, str) or key != "weights"
+            }
+        return [kept(value) for value in node] if isinstance(node, list | tuple) else node
+
+    return json.dumps(kept({**model, "data": {**model["data"], "name": ""}}), sort_keys=True, default=str)
+
+
 def probe(role: Role, data: DataSpec) -> Fields:
     """All outputs and taps of a model in eval mode on zeros; a ``ValueError`` says on which shapes that fails."""
     was_training = role.model.training
@@ -139,7 +155,7 @@ def output_problems(
 
 def _remedy(role: Role, name: str) -> str:
     """What would give the output ``name``."""
-    if name == STRONG_LOGITS:
+    if name in STRONG_OUTPUTS:
         inputs = " or ".join(f"'{modality}{STRONG}'" for modality in role.reads)
         return f"take data with the input {inputs}, which a transform with into= makes"
     return f"take a network that has it, or name its place in the {role.name}'s taps"

@@ -11,7 +11,7 @@ from ..spec import STRONG, DataSpec, Fields
 from ..taps import Taps
 from ..weights import RANDOM, load_modules
 
-STRONG_LOGITS = f"logits{STRONG}"
+STRONG_OUTPUTS = tuple(f"{name}{STRONG}" for name in ("logits", "peers"))  # what a second forward may give
 MEMBERS = "_members"  # behind a role's name in ``Needs.heads``: the heads of its members
 
 
@@ -39,7 +39,7 @@ class Role:
         self.reads = tuple(reads if reads is not None else getattr(self.model, "reads", ()))
         self.places = dict(places if places is not None else getattr(self.model, "taps", {}))
         self.taps = Taps(self.model, self.places)
-        self.gives_strong = True  # until ``restrict`` knows that nobody reads it
+        self.strong = [*STRONG_OUTPUTS]  # until ``restrict`` knows which of them nobody reads
 
     @property
     def head(self) -> nn.Linear | None:
@@ -70,7 +70,7 @@ class Role:
         """Tap only what is read: every hook costs time and keeps a tensor alive."""
         wanted = set(names)
         self.taps = Taps(self.model, {name: place for name, place in self.places.items() if name in wanted})
-        self.gives_strong = STRONG_LOGITS in wanted
+        self.strong = [name for name in STRONG_OUTPUTS if name in wanted]
 
     def __call__(self, inputs: Mapping[str, Tensor], tapped: bool = True) -> Fields:
         if not tapped:
@@ -89,11 +89,13 @@ class Role:
         return [name for name in known if name.removesuffix(STRONG) in self.reads]
 
     def _strong(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Logits of the strong view, by a second forward; a modality that has none is read as it is."""
-        if not self.gives_strong or not any(name + STRONG in inputs for name in self.reads):
+        """Outputs for the strong view, by a second forward; a modality that has none is read as it is."""
+        if not self.strong or not any(name + STRONG in inputs for name in self.reads):
             return {}
         clips = (inputs.get(name + STRONG, inputs[name]) for name in self.reads)
-        return {STRONG_LOGITS: self._fields(self.model(*clips))["logits"]}
+        outputs = self._fields(self.model(*clips))
+        known = {name: name.removesuffix(STRONG) for name in self.strong}
+        return {name: outputs[plain] for name, plain in known.items() if plain in outputs}
 
     @staticmethod
     def _fields(result: Tensor | Mapping[str, Tensor]) -> Fields:

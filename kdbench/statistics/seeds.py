@@ -1,5 +1,6 @@
 """Statistics of a few seeds: mean, spread, Student's intervals, a sign-flip test, Holm's correction."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -10,7 +11,9 @@ _EXACT = 10_000  # sign flips up to this number are all taken; more seeds draw a
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean and the sample standard deviation; None of one value."""
+    """The mean and the sample standard deviation; None of one value, or where one of them is no number."""
+    if not all(math.isfinite(value) for value in values):
+        return math.nan, None
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 

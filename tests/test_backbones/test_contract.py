@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdbench import backbones
-from kdbench.backbones import ENCODERS, MultiView, Sensing
+from kdbench.backbones import ENCODERS, MultiView, Sensing, ViewStudents
 from kdbench.compose.parts import parts
 from kdbench.registry import BACKBONES, build
 from kdbench.taps import Taps
@@ -33,10 +33,11 @@ SHAPES = {
 PARTS = {
     name: part
     for name, part in parts(Path(__file__).parents[2] / "configs", "models").items()
-    if not part.path.stem.endswith("_paper")  # see test_papers.py
+    if not part.path.stem.endswith("_paper")  # see test_papers.py and test_graph_networks.py
 }
 # Parameters with 27 classes; a change of architecture shows here, and makes old weights useless.
 PARAMETERS = {
+    "agcn_small": 343_635,
     "asl_a": 95_210,
     "asl_av": 307_914,
     "asl_d": 384_920,
@@ -49,22 +50,29 @@ PARAMETERS = {
     "asl_vh": 253_544,
     "audio_attention": 328_461,
     "audio_cnn": 277_517,
+    "ctrgcn_small": 142_504,
+    "ctrgcn_small_ntu": 146_059,
+    "ctrgcn_small_utd": 142_504,
     "depth_attention": 431_419,
     "depth_cnn": 380_475,
+    "depth_ridge": 120_987,
     "early_d": 625_915,
     "early_d_start": 625_915,
     "early_d_start_d": 625_915,
     "early_di": 750_251,
     "four_nets": 2_732_932,
+    "hog_ridge": 50_247,
     "inertial_cnn": 298_027,
     "inertial_cnn_peers": 596_054,
     "inertial_cnn_w12": 20_971,
     "inertial_cnn_w6": 6_043,
+    "inertial_ridge": 20_763,
     "inertial_transformer": 309_931,
     "late_fusion": 1_121_422,
     "mobilenet_v1": 3_234_651,
     "mobilenet_v2": 719_323,
     "peers": 829_438,
+    "posec3d_small": 48_171,
     "resnet110": 1_731_819,
     "resnet14": 176_363,
     "resnet20": 273_579,
@@ -87,8 +95,12 @@ PARAMETERS = {
     "skeleton_cnn_kinect": 823_395,
     "skeleton_cnn_motion": 811_635,
     "skeleton_cnn_smooth": 823_395,
+    "skeleton_ridge": 90_747,
     "stgcn": 153_683,
     "stgcn_kinect": 153_683,
+    "stgcn_small": 308_963,
+    "stgcnpp_small": 144_595,
+    "stgcnpp_small_ntu": 148_000,
     "three_stream": 2_434_905,
     "token_fusion": 1_415_571,
     "trans_a": 141_709,
@@ -116,9 +128,11 @@ PARAMETERS = {
     "vgg8": 3_927_579,
     "view_a": 175_117,
     "view_av": 285_517,
+    "view_students": 18_129,
     "view_v": 212_827,
     "view_v_attention": 221_148,
     "view_v_small": 58_247,
+    "views_ridge": 41_499,
     "wrn_16_1": 176_171,
     "wrn_16_2": 693_867,
     "wrn_40_1": 565_035,
@@ -127,6 +141,7 @@ PARAMETERS = {
 CONFIGS: dict[str, dict[str, Any]] = {
     **{name: {k: v for k, v in part.config.items() if k != "start"} for name, part in PARTS.items()},
     "peers": {"type": "Peers", "networks": [{"type": "InertialCNN", "width": 6}, {"type": "SkeletonCNN"}]},
+    "view_students": {"type": "ViewStudents", "network": {"type": "InertialCNN", "width": 6}, "views": 3},
 }
 
 
@@ -137,7 +152,12 @@ def model(name: str, num_classes: int = CLASSES) -> nn.Module:
 
 def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     torch.manual_seed(1)
-    shapes = SHAPES["views" if isinstance(network, MultiView | Sensing) else "single"]
+    has_views = isinstance(network, MultiView | Sensing) or getattr(network, "name", "") == "views"
+    shapes = SHAPES["views" if has_views else "single"]
+    if isinstance(network, ViewStudents):
+        shapes = {"inertial": (3, 128, 6)}
+    if getattr(network, "persons", 1) > 1:
+        shapes = {"skeleton": (network.persons, 48, len(network.input.parents), 3)}
     return [torch.rand(batch, *shapes[name]) for name in network.reads]
 
 

@@ -9,7 +9,8 @@ from kdbench.backbones.graphs import PARENTS, adjacency, parents_of
 from kdbench.backbones.streams import MOTION_SCALE, bones, motions, stack_streams
 from kdbench.taps import Taps
 
-ROOTS = {"utd_mhad": 3, "kinect_v1": 2}
+ROOTS = {"utd_mhad": 3, "kinect_v1": 2, "ntu": 20, "ntu_agcn": 20, "coco": 0}
+JOINTS = {"utd_mhad": 20, "kinect_v1": 20, "ntu": 25, "ntu_agcn": 25, "coco": 17}
 
 
 @pytest.fixture
@@ -20,13 +21,13 @@ def position() -> Tensor:
 @pytest.mark.parametrize("graph", sorted(PARENTS))
 def test_a_graph_is_one_tree(graph: str) -> None:
     parents = parents_of(graph)
-    assert len(parents) == 20
+    assert len(parents) == JOINTS[graph]
     assert [j for j, parent in enumerate(parents) if j == parent] == [ROOTS[graph]]
-    for joint in range(20):
+    for joint in range(len(parents)):
         steps = 0
         while parents[joint] != joint:
             joint, steps = parents[joint], steps + 1
-            assert steps < 20
+            assert steps < len(parents)
 
 
 def test_kinect_v1_has_the_published_bones() -> None:
@@ -45,10 +46,32 @@ def test_an_unknown_graph_has_near_matches() -> None:
 @pytest.mark.parametrize("graph", sorted(PARENTS))
 def test_adjacency_averages(graph: str) -> None:
     own, upward, downward = adjacency(graph)
-    assert torch.equal(own, torch.eye(20))
-    assert sorted(upward.sum(1).tolist()) == [0.0] + [1.0] * 19  # the root has no parent
+    assert torch.equal(own, torch.eye(JOINTS[graph]))
+    assert sorted(upward.sum(1).tolist()) == [0.0] + [1.0] * (JOINTS[graph] - 1)  # the root has no parent
     children = downward.sum(1)
     assert torch.allclose(children[children > 0], torch.ones(()))
+
+
+@pytest.mark.parametrize("graph", sorted(PARENTS))
+def test_adjacency_of_the_joint_degree_averages_all_neighbours(graph: str) -> None:
+    kinds = adjacency(graph, joint_degree=True)
+    assert torch.allclose(kinds.sum((0, 2)), torch.ones(JOINTS[graph]))
+    for joint in range(JOINTS[graph]):
+        taken = kinds[:, joint][kinds[:, joint] > 0]
+        assert torch.allclose(taken, taken[0].expand_as(taken))
+
+
+def test_kinect_v2_has_the_published_bones() -> None:
+    body = [
+        (1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9), (11, 10), (12, 11),
+        (13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18), (20, 19), (21, 21),
+    ]  # fmt: skip
+    hands = {
+        "ntu": [(22, 8), (23, 8), (24, 12), (25, 12)],
+        "ntu_agcn": [(22, 23), (23, 8), (24, 25), (25, 12)],
+    }
+    for graph, ends in hands.items():
+        assert parents_of(graph) == tuple(parent - 1 for _, parent in sorted(body + ends))
 
 
 def test_bones_lead_back_to_the_joints(position: Tensor) -> None:

@@ -24,15 +24,15 @@ def check() -> ModuleType:
         sys.path.remove(str(ROOT / "tools"))
 
 
-def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only(check: ModuleType) -> None:
+def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only() -> None:
     first, twin, other, frame = (
-        check.likeness(compose(KD / f"{data}_{PAIR}").model)
+        checks.likeness(compose(KD / f"{data}_{PAIR}").model)
         for data in ("home1", "home2", "mm_office", "home1_frame")
     )
     assert first == twin
     assert len({first, other, frame}) == 3
     tau = compose(KD / f"home1_{PAIR}", options={"model.distiller.tau": 2.0}).model
-    assert check.likeness(tau) != first
+    assert checks.likeness(tau) != first
 
 
 def test_a_model_that_passed_is_not_built_again(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

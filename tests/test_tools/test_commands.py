@@ -48,7 +48,7 @@ def trained(project):
     return project
 
 
-@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo", "compare"])
+@pytest.mark.parametrize("tool", ["train", "test", "check", "list", "record", "zoo", "compare", "report"])
 def test_help_answers_at_once(project, tool):
     begin = time.perf_counter()
     assert "usage:" in process(project, tool, "--help").stdout

@@ -16,6 +16,11 @@ data = dict(
     task="single-label",
     num_train=50_000,
 )
+notice = dict(
+    licence="other",
+    text="CIFAR-100 has no formal licence; it is for research, with citation of A. Krizhevsky, Learning multiple layers of "
+    "features from tiny images, 2009; take weights trained on it likewise.",
+)
 protocol = "train, test"
 labels = "all"
 preprocessor = dict(mean=dict(image=(0.5071, 0.4867, 0.4408)), std=dict(image=(0.2675, 0.2565, 0.2761)))

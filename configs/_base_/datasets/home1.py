@@ -16,6 +16,10 @@ data = dict(
     num_train=2,
     fields=dict(target=(16,), visible=(5, 70)),
 )
+notice = dict(
+    licence="cc-by-4.0",
+    text="MultiSensor-Home (T. T. Nguyen et al., FG 2025) is under CC BY 4.0; name its authors beside the weights.",
+)
 protocol = "published split"
 labels = "sequence"
 preprocessor = dict(mean=dict(rgb=(0.485, 0.456, 0.406)), std=dict(rgb=(0.229, 0.224, 0.225)))

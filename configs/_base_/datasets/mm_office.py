@@ -13,6 +13,10 @@ data = dict(
     num_train=492,
     fields=dict(target=(12,), visible=(4, 50)),
 )
+notice = dict(
+    licence="other",
+    text="MM-Office (M. Yasuda et al., ICASSP 2022) has a licence of its own, in its archive; take weights trained on it likewise.",
+)
 protocol = "MultiASL split"
 labels = "sequence"
 preprocessor = dict(mean=dict(rgb=(0.485, 0.456, 0.406)), std=dict(rgb=(0.229, 0.224, 0.225)))

@@ -13,6 +13,9 @@ data = dict(
     num_train=600,
     fields=dict(target=(8,), visible=(3, 8)),
 )
+notice = dict(
+    licence="apache-2.0", text="Rooms is synthetic and made by kdbench itself; nobody was recorded."
+)
 protocol = "one person, 3 views, overlap 0.3"
 labels = "sequence"
 preprocessor = dict(mean=dict(rgb=(0.45, 0.41, 0.38), audio=-0.265), std=dict(rgb=0.195, audio=0.37))

@@ -13,6 +13,9 @@ data = dict(
     num_train=400,
     fields=dict(target=(8,), visible=(3, 8)),
 )
+notice = dict(
+    licence="apache-2.0", text="Rooms is synthetic and made by kdbench itself; nobody was recorded."
+)
 protocol = "two people, 3 views, overlap 0.3, from mp4"
 labels = "sequence"
 preprocessor = dict(mean=dict(rgb=(0.438, 0.396, 0.365), audio=0.27), std=dict(rgb=0.172, audio=0.28))

@@ -23,6 +23,11 @@ data = dict(
     task="single-label",
     num_train=431,
 )
+notice = dict(
+    licence="other",
+    text="UTD-MHAD (C. Chen, R. Jafari, N. Kehtarnavaz, ICIP 2015) is offered by its authors for research, with citation; "
+    "take weights trained on it likewise.",
+)
 protocol = "cross-subject"
 labels = "all"
 teacher_weights = "work_dirs/baseline/utd_{part}/seed{seed}/student.safetensors"

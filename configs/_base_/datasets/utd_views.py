@@ -13,6 +13,11 @@ data = dict(
     num_train=431,
     fields=dict(target=(27,), visible=(3, 24)),
 )
+notice = dict(
+    licence="other",
+    text="UTD-MHAD (C. Chen, R. Jafari, N. Kehtarnavaz, ICIP 2015) is offered by its authors for research, with citation; "
+    "take weights trained on it likewise.",
+)
 protocol = "cross-subject"
 labels = "sequence"
 sequences = "ee87f68b99ae903e14679a8340ea51e8a03044d2fc2af95a7a59122c21a9778a"

@@ -4,6 +4,7 @@ from .base import ClipTransform
 from .depth import AugmentDepth, SampleDepth, ScaleCloseness
 from .image import AugmentImage
 from .inertial import AugmentInertial, DisturbInertial
+from .persons import CropFrames, TurnSkeleton, UniformFrames
 from .rand_augment import RandAugment
 from .skeleton import AugmentSkeleton
 from .time import Resample
@@ -14,9 +15,12 @@ __all__ = [
     "AugmentInertial",
     "AugmentSkeleton",
     "ClipTransform",
+    "CropFrames",
     "DisturbInertial",
     "RandAugment",
     "Resample",
     "SampleDepth",
     "ScaleCloseness",
+    "TurnSkeleton",
+    "UniformFrames",
 ]

@@ -1,0 +1,23 @@
+"""Graph networks and PoseC3D over Kinect joints, small enough for two cores; all read ``skeleton``.
+
+Twenty joints of one person, or, for NTU RGB+D, 25 joints of two.
+"""
+
+from kdbench.backbones import AGCN, CTRGCN, STGCN, PoseC3D, STGCNPlusPlus
+
+_small = dict(
+    graph="kinect_v1", persons=1, widths=(32, 32, 64, 64, 128), strides=(1, 1, 2, 1, 2), dropout=0.2
+)
+_utd = dict(_small, graph="utd_mhad")
+_ntu = dict(_small, graph="ntu", persons=2)
+
+stgcn_small = dict(type=STGCN, **_small)
+stgcnpp_small = dict(type=STGCNPlusPlus, **_small)
+agcn_small = dict(type=AGCN, **_small)
+ctrgcn_small = dict(type=CTRGCN, **_small)
+ctrgcn_small_utd = dict(type=CTRGCN, **_utd)
+ctrgcn_small_ntu = dict(type=CTRGCN, **_ntu)
+stgcnpp_small_ntu = dict(type=STGCNPlusPlus, **_ntu)
+posec3d_small = dict(
+    type=PoseC3D, joints=20, width=8, blocks=(1, 1, 1), frames=16, size=28, coordinates="front", dropout=0.2
+)

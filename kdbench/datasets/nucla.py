@@ -1,0 +1,142 @@
+"""Northwestern-UCLA Multiview Action 3D: skeletons of 10 actions, 10 subjects, three Kinects (Wang et al., CVPR 2014).
+
+1,484 clips, those of the list that graph networks are compared on. The same episode number in two views is not reliably
+the same take, so views are never paired in time.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..registry import DATASETS, near
+from ..spec import InvalidDataError
+from .base import ClipDataset, Sample, Transform
+from .files import check_finite, read_npz
+from .labels import hide_labels, labelled_mask
+from .transforms.skeleton import canonical_skeleton
+
+CLASSES = (
+    "pick_up_one_hand", "pick_up_two_hands", "drop_trash", "walk_around", "sit_down", "stand_up", "donning",
+    "doffing", "throw", "carry",
+)  # fmt: skip
+ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # their numbers in the authors' file names
+VIEWS, SUBJECTS = (1, 2, 3), tuple(range(1, 11))
+# Which views, or which subjects, make a split; cross-view is the published protocol, with "val" to choose settings on.
+PROTOCOLS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
+    "cross-view": ("view", {"train": (1, 2), "test": (3,)}),
+    "single-view": ("view", {"train": (1,), "val": (2,), "test": (3,)}),
+    "cross-subject": ("subject", {"train": (1, 2, 3, 4, 5), "test": (6, 7, 8, 9, 10)}),
+}
+HIP_CENTRE, SHOULDER_CENTRE, LEFT, RIGHT = 0, 2, (4, 12), (8, 16)
+FILE = "nucla_skeleton.npz"
+TABLE = ("name", "label", "subject", "episode", "view")
+REMEDY = "get it as tools/prepare/README.md says, or set KDBENCH_DATA_ROOT to the folder that has nucla/"
+
+
+class Clips(NamedTuple):
+    """A table of clips, one row each: ``name``, ``label`` 0..9, ``subject`` 1..10, ``episode``, ``view`` 1..3."""
+
+    name: np.ndarray
+    label: np.ndarray
+    subject: np.ndarray
+    episode: np.ndarray
+    view: np.ndarray
+
+    def rows(self, where: np.ndarray) -> "Clips":
+        """The chosen rows."""
+        return Clips(*(column[where] for column in self))
+
+
+def split_values(split: str, protocol: str) -> tuple[str, tuple[int, ...]]:
+    """The column that a protocol splits by, and its values in a split."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol '{protocol}' is unknown; {near(protocol, PROTOCOLS)}")
+    column, splits = PROTOCOLS[protocol]
+    if split not in splits:
+        raise ValueError(f"protocol '{protocol}' has no split '{split}'; there is: {', '.join(splits)}")
+    return column, splits[split]
+
+
+def data_file(root: str | Path | None) -> Path:
+    """The file in ``root``, or in ``$KDBENCH_DATA_ROOT/nucla``."""
+    if root is None:
+        if "KDBENCH_DATA_ROOT" not in os.environ:
+            raise InvalidDataError(f"N-UCLA was not found: no root was given; {REMEDY}")
+        root = Path(os.environ["KDBENCH_DATA_ROOT"], "nucla")
+    return Path(root).expanduser() / FILE
+
+
+def read_clips(path: Path) -> tuple[Clips, list[np.ndarray]]:
+    """The table and the recordings, ``(T, 20, 3)`` float32 metres each; the file is checked whole."""
+    arrays = read_npz(path, (*TABLE, "skeleton", "length"), REMEDY)
+    clips, values, lengths = Clips(*(arrays[name] for name in TABLE)), arrays["skeleton"], arrays["length"]
+    ends = np.cumsum(lengths)
+    if len(lengths) != len(clips.name) or not len(lengths) or ends[-1] != len(values) or lengths.min() < 1:
+        raise InvalidDataError(
+            f"{path} holds {len(values)} frames for {len(clips.name)} clips of {len(lengths)} lengths; {REMEDY}"
+        )
+    check_finite(path, "skeleton", values, lengths, clips.name)
+    strange = ~np.isin(clips.view, VIEWS) | ~np.isin(clips.subject, SUBJECTS) | (clips.label >= len(CLASSES))
+    if strange.any():
+        raise InvalidDataError(
+            f"{path}: {clips.name[strange][0]} has a view, subject or label that N-UCLA lacks"
+        )
+    return clips, np.split(values, ends[:-1])
+
+
+def canonical(clip: np.ndarray) -> np.ndarray:
+    """A recorded skeleton, ``(T, 20, 3)`` metres, in canonical pose."""
+    return canonical_skeleton(clip, HIP_CENTRE, SHOULDER_CENTRE, LEFT, RIGHT)
+
+
+@DATASETS.register_module()
+class NUCLA(ClipDataset):
+    """Clips of N-UCLA as ``{"inputs": {"skeleton": clip}, "target": class or -100, "index": position in the split}``.
+
+    Before transforms ``skeleton`` is ``(T, 20, 3)`` float32, 1 to 201 frames, a canonical pose in torso lengths that
+    keeps the direction of the camera out (``kinect_v1`` is the graph). ``root`` holds ``nucla_skeleton.npz``; by
+    default ``$KDBENCH_DATA_ROOT/nucla``. ``protocol`` is ``"cross-view"`` (train 1 2, test 3),
+    ``"single-view"`` (train 1, val 2, test 3) or ``"cross-subject"`` (train 1-5, test 6-10); ``labelled`` hides labels
+    of training clips as in ``UTDMHAD``.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        split: str = "train",
+        protocol: str = "cross-view",
+        modalities: Sequence[str] = ("skeleton",),
+        labelled: Mapping | None = None,
+        transforms: Sequence[dict | Transform] = (),
+    ):
+        super().__init__(transforms)
+        if tuple(modalities) != ("skeleton",):
+            raise ValueError(f"modalities={tuple(modalities)}; N-UCLA has: skeleton")
+        column, values = split_values(split, protocol)
+        clips, recordings = read_clips(data_file(root))
+        chosen = np.flatnonzero(np.isin(getattr(clips, column), values))
+        self.clips = clips.rows(chosen)
+        self._skeletons = [canonical(recordings[row]) for row in chosen]
+        rule = labelled if split == "train" else None
+        mask = labelled_mask(rule, self.clips.label, self.clips.subject)
+        self._targets = hide_labels(self.clips.label, mask)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """The data set's name and class names, for evaluation and reports."""
+        return {"dataset": "N-UCLA", "classes": CLASSES}
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Class of each clip, ``(N,)`` int64; -100 where the label may not be used."""
+        return self._targets
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def load(self, index: int) -> Sample:
+        """The clip at ``index`` before any transform."""
+        return {"inputs": {"skeleton": self._skeletons[index]}, "target": int(self._targets[index])}

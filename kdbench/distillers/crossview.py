@@ -1,0 +1,227 @@
+"""Cross-Modality Distillation for Multi-View Action Recognition (Liu et al., IJCCC 2025).
+
+doi 10.15837/ijccc.2025.5.6883. A skeleton teacher, one student a view, pseudo-labels for clips without a label,
+agreement of the students.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..registry import DISTILLERS, near
+from ..spec import IGNORED, SINGLE_LABEL, STRONG, DataSpec, Fields, Needs
+from .base import Distiller
+from .dml import labels_loss
+from .infonce import info_nce_loss
+from .kd import kd_loss
+from .precision import precise
+
+RULES = ("threshold", "balanced", "all")
+AGREEMENTS = ("mutual", "jsd")
+
+
+def pseudo_labels(teacher: Tensor, threshold: float | Tensor) -> Tensor:
+    """The teacher's class where its probability is at least ``threshold``, else -100: ``(B, K)`` to ``(B,)`` int64.
+
+    ``threshold`` in [0, 1] is one for all, or ``(K,)``, one for each class.
+
+    >>> pseudo_labels(torch.tensor([[4.0, 0.0], [0.1, 0.0]]), threshold=0.9)
+    tensor([   0, -100])
+    """
+    confidence, label = precise(teacher)[0].softmax(1).max(1)
+    if isinstance(threshold, Tensor):
+        threshold = threshold[label]
+    return label.masked_fill(confidence < threshold, IGNORED)
+
+
+def flexible_thresholds(counts: Tensor, threshold: float) -> Tensor:
+    """A threshold for each class, ``(K,)``: lower where fewer clips have passed it, ``threshold * b / (2 - b)``.
+
+    ``counts`` ``(K,)`` are the clips of each class that the teacher was sure of, ``b`` their share of the largest
+    count
+    (FlexMatch, Zhang et al., NeurIPS 2021: curriculum thresholds in their convex mapping). Before any clip all have
+    ``threshold``.
+
+    >>> flexible_thresholds(torch.tensor([4.0, 2.0, 0.0]), threshold=0.9)
+    tensor([0.9000, 0.3000, 0.0000])
+    """
+    share = torch.where(counts.max() > 0, counts / counts.max().clamp(min=1), 1.0)
+    return threshold * share / (2 - share)
+
+
+def agreement_loss(views: Tensor, form: str = "mutual", detach: bool = False) -> Tensor:
+    """How far the students of a clip's views are apart; logits ``(B, V, K)``, temperature 1, mean over clips.
+
+    ``"mutual"``: ``1/V sum_v 1/(V-1) sum_{u != v} KL(q_u || q_v)``; with ``detach`` each view is a constant for the
+    others. ``"jsd"``: the entropy of the mean distribution less the mean entropy. One view is exactly 0.
+
+    >>> agreement_loss(torch.eye(2)[None], "mutual"), agreement_loss(torch.eye(2)[None], "jsd")
+    (tensor(0.4621), tensor(0.1109))
+    """
+    (views,) = precise(views)
+    logs = views.log_softmax(2)
+    if form == "jsd":
+        return _entropy(_mean_log(logs)).mean() - _entropy(logs).mean()
+    count = views.shape[1]
+    if count == 1:
+        return views.sum() * 0
+    others = logs.detach() if detach else logs
+    divergence = (others.exp()[:, :, None] * (others[:, :, None] - logs[:, None])).sum(3)  # (B, u, v)
+    return divergence.sum((1, 2)).mean() / (count * (count - 1))
+
+
+def _mean_log(logs: Tensor) -> Tensor:
+    return logs.logsumexp(1) - math.log(logs.shape[1])
+
+
+def _entropy(logs: Tensor) -> Tensor:
+    return -(logs.exp() * logs).sum(-1)
+
+
+@DISTILLERS.register_module()
+class CrossView(Distiller):
+    """Skeleton teacher, students of other modalities, of which one for each view; reads ``peers`` ``(B, V, K)``.
+
+    - ``loss_crossview_labels``: cross-entropy of each student with the labels, over labelled clips (S3);
+    - ``loss_crossview_logit``: ``kd_loss`` from the teacher to each student at ``tau``, over all clips (S4);
+    - ``loss_crossview_pseudo``: cross-entropy of each student, on the stronger view where ``strong``, with the
+      teacher's class of unlabelled clips, summed over those that ``rule`` admits, divided by all unlabelled ones (S5);
+    - ``loss_crossview_agreement``: ``agreement_loss`` of the students in the form ``agreement_form``; ``detach`` stops
+      its gradient into the student that is imitated (S6);
+    - ``loss_crossview_contrast``: InfoNCE between the embeddings of teacher and students, each embedded in ``feat_dim``
+      numbers, own clip against those of the batch (S7).
+
+    ``labels``, ``logit``, ``pseudo``, ``agreement`` and ``contrast`` are the weights; a term of weight 0 reads nothing.
+    ``rule``: ``"threshold"`` admits clips whose teacher is sure by ``threshold``, ``"balanced"`` lowers it for classes
+    that it is seldom sure of (``flexible_thresholds``), ``"all"`` admits all (Thoker and Gall, ICIP 2019).
+    ``views=False`` is for one student, which gives ``logits`` ``(B, K)``; it has no agreement.
+
+    Published: none of the equations, weights and temperatures could be read; sums, 1, 1, 0.5 and 0.1, ``tau`` 4 and
+    ``threshold`` 0.95 are a reconstruction from the abstract and the references (S1 to S8).
+
+    Limits: one label a clip. The task's loss reads the fused logits, not each student's, so rows give it weight 0.
+
+    Deviations: unknown; see above.
+    """
+
+    needs = Needs(student=("peers",), teacher=("logits",), batch=("target",), tasks=(SINGLE_LABEL,))
+
+    def __init__(
+        self,
+        labels: float = 1.0,
+        logit: float = 1.0,
+        pseudo: float = 1.0,
+        agreement: float = 0.5,
+        contrast: float = 0.0,
+        tau: float = 4.0,
+        threshold: float = 0.95,
+        rule: str = "threshold",
+        strong: bool = False,
+        views: bool = True,
+        agreement_form: str = "mutual",
+        detach: bool = True,
+        num_classes: int = 0,
+        student_dim: int = 0,
+        teacher_dim: int = 0,
+        feat_dim: int = 128,
+        contrast_tau: float = 0.07,
+    ):
+        super().__init__()
+        if rule not in RULES:
+            raise ValueError(f"rule '{rule}' is unknown; {near(rule, RULES)}")
+        if agreement_form not in AGREEMENTS:
+            raise ValueError(
+                f"agreement_form '{agreement_form}' is unknown; {near(agreement_form, AGREEMENTS)}"
+            )
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"a threshold of {threshold} was asked for; it is a probability in [0, 1]")
+        self.labels, self.logit, self.pseudo = labels, logit, pseudo
+        self.agreement, self.contrast = agreement, contrast
+        self.tau, self.threshold, self.rule, self.strong = tau, threshold, rule, strong
+        self.views, self.agreement_form, self.detach = views, agreement_form, detach
+        self.contrast_tau = contrast_tau
+        self.needs = self.needs_for(vars(self))
+        if pseudo and rule == "balanced":
+            self.register_buffer("sure", torch.zeros(num_classes))
+        if contrast:
+            self.embed_student = nn.Linear(student_dim, feat_dim)
+            self.embed_teacher = nn.Linear(teacher_dim, feat_dim)
+
+    @classmethod
+    def needs_for(cls, config: dict[str, Any]) -> Needs:
+        views, contrast = config.get("views", True), config.get("contrast", 0.0)
+        student = ["peers" if views else "logits"]
+        if config.get("pseudo", 1.0) and config.get("strong", False):
+            student.append(student[0] + STRONG)
+        if contrast:
+            student.append("view_embeddings" if views else "embedding")
+        reads_labels = config.get("labels", 1.0) or config.get("pseudo", 1.0)
+        return Needs(
+            student=tuple(student),
+            teacher=("logits", "embedding") if contrast else ("logits",),
+            batch=("target",) if reads_labels else (),
+            tasks=(SINGLE_LABEL,),
+        )
+
+    @classmethod
+    def complete(
+        cls, config: dict[str, Any], student: Fields, teacher: Fields, data: DataSpec
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {"num_classes": data.num_classes}
+        if config.get("contrast", 0.0):
+            name = "view_embeddings" if config.get("views", True) else "embedding"
+            found["student_dim"] = student[name].shape[-1]
+            found["teacher_dim"] = teacher.embedding[0].numel()
+        return {**found, **config}
+
+    def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
+        views, sure = self._views(student, ""), teacher.logits.detach()
+        each = views.unbind(1)
+        losses = {}
+        if self.labels:
+            labelled = [labels_loss(view, batch.target) for view in each]
+            losses["labels"] = self.labels * torch.stack(labelled).mean()
+        if self.logit:
+            losses["logit"] = (
+                self.logit * torch.stack([kd_loss(view, sure, self.tau) for view in each]).mean()
+            )
+        if self.pseudo:
+            losses["pseudo"] = self.pseudo * self._pseudo(student, sure, batch.target)
+        if self.agreement and self.views:
+            losses["agreement"] = self.agreement * agreement_loss(views, self.agreement_form, self.detach)
+        if self.contrast:
+            losses["contrast"] = self.contrast * self._contrast(student, teacher)
+        return {f"loss_crossview_{name}": value for name, value in losses.items()}
+
+    def _views(self, student: Fields, suffix: str) -> Tensor:
+        """The students' logits ``(B, V, K)``."""
+        return student[f"peers{suffix}"] if self.views else student[f"logits{suffix}"].unsqueeze(1)
+
+    def _pseudo(self, student: Fields, teacher: Tensor, target: Tensor) -> Tensor:
+        unlabelled = target < 0
+        label = pseudo_labels(teacher, self._threshold()).masked_fill(~unlabelled, IGNORED)
+        self._count(teacher)
+        views = self._views(student, STRONG if self.strong else "")
+        admitted = (label >= 0).sum() / unlabelled.sum().clamp(min=1)
+        return admitted * torch.stack([labels_loss(view, label) for view in views.unbind(1)]).mean()
+
+    def _threshold(self) -> float | Tensor:
+        if self.rule == "balanced":
+            return flexible_thresholds(self.sure, self.threshold)
+        return 0.0 if self.rule == "all" else self.threshold
+
+    @torch.no_grad()
+    def _count(self, teacher: Tensor) -> None:
+        if self.rule == "balanced" and self.training:
+            label = pseudo_labels(teacher, self.threshold)
+            known = label[label >= 0]
+            self.sure += F.one_hot(known, len(self.sure)).sum(0).to(self.sure)
+
+    def _contrast(self, student: Fields, teacher: Fields) -> Tensor:
+        own = student.view_embeddings if self.views else student.embedding.flatten(1).unsqueeze(1)
+        target = self.embed_teacher(teacher.embedding.detach().flatten(1))
+        pairs = [info_nce_loss(self.embed_student(view), target, self.contrast_tau) for view in own.unbind(1)]
+        return torch.stack(pairs).mean()

@@ -1,0 +1,162 @@
+"""CrossView: its terms against independent computations, and which clips its pseudo-labels admit."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Categorical, kl_divergence
+
+from kdbench.distillers import CrossView, agreement_loss, flexible_thresholds, kd_loss, pseudo_labels
+from kdbench.spec import IGNORED, Fields
+
+B, V, K = 6, 3, 5
+
+
+def made(seed: int = 0, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def students(seed: int = 0) -> Fields:
+    fields = {"peers": made(seed, B, V, K), "peers_strong": made(seed + 1, B, V, K)}
+    return Fields({name: value.requires_grad_() for name, value in fields.items()})
+
+
+def teacher(scale: float = 3.0) -> Fields:
+    return Fields(logits=scale * made(9, B, K))
+
+
+TARGET = torch.tensor([0, IGNORED, 2, IGNORED, IGNORED, 4])
+
+
+def test_each_term_is_what_it_says() -> None:
+    student, lesson = students(), teacher()
+    losses = CrossView(labels=2.0, pseudo=3.0, agreement=0.5, threshold=0.6, strong=True)(
+        student, lesson, Fields(target=TARGET)
+    )
+    labelled = TARGET >= 0
+    each = student.peers.unbind(1)
+    labels = sum(F.cross_entropy(view[labelled], TARGET[labelled]) for view in each) / V
+    logit = sum(kd_loss(view, lesson.logits, 4.0) for view in each) / V
+    confidence, classes = lesson.logits.softmax(1).max(1)
+    admitted = ~labelled & (confidence >= 0.6)
+    assert 0 < admitted.sum() < (~labelled).sum()
+    strong = [view[admitted] for view in student.peers_strong.unbind(1)]
+    pseudo = sum(F.cross_entropy(view, classes[admitted], reduction="sum") for view in strong) / V
+    pairs = [
+        kl_divergence(Categorical(logits=u), Categorical(logits=v)).mean()
+        for v in each
+        for u in each
+        if u is not v
+    ]
+    expected = {
+        "loss_crossview_labels": 2 * labels,
+        "loss_crossview_logit": logit,
+        "loss_crossview_pseudo": 3 * pseudo / (~labelled).sum(),
+        "loss_crossview_agreement": 0.5 * sum(pairs) / len(pairs),
+    }
+    assert {*losses} == {*expected}
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value)
+
+
+def test_labelled_clips_get_no_pseudo_label() -> None:
+    student = students()
+    loss = CrossView(labels=0, logit=0, agreement=0, rule="all")(student, teacher(), Fields(target=TARGET))
+    sum(loss.values()).backward()
+    moved = student.peers.grad.abs().sum((1, 2)) > 0
+    assert moved.tolist() == (TARGET < 0).tolist()
+
+
+def test_a_batch_without_unlabelled_clips_has_no_pseudo_loss() -> None:
+    loss = CrossView(rule="all")(students(), teacher(), Fields(target=torch.zeros(B, dtype=torch.int64)))
+    assert loss["loss_crossview_pseudo"] == 0
+
+
+@given(st.integers(0, 1000), st.floats(0, 1))
+def test_pseudo_labels_are_the_sure_classes(seed: int, threshold: float) -> None:
+    logits = 4 * made(seed, 8, K)
+    probability = logits.softmax(1)
+    for own, label in zip(probability, pseudo_labels(logits, threshold), strict=True):
+        assert (int(label) == int(own.argmax())) if own.max() >= threshold else (label == IGNORED)
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=6), st.floats(0.1, 1))
+def test_flexible_thresholds_rise_with_the_counts(counts: list[int], threshold: float) -> None:
+    found = flexible_thresholds(torch.tensor(counts, dtype=torch.float64), threshold)
+    assert found.max() == pytest.approx(threshold)
+    assert found.min() >= 0
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    assert all(found[a] <= found[b] for a, b in pairwise(order))
+
+
+def test_the_balanced_rule_learns_which_classes_the_teacher_is_seldom_sure_of() -> None:
+    method = CrossView(rule="balanced", num_classes=K, threshold=0.9)
+    sure = Fields(
+        logits=torch.tensor([[9.0, 0, 0, 0, 0]] * 4 + [[0, 9.0, 0, 0, 0], [0, 0, 1.0, 0, 0]]).double()
+    )
+    unlabelled = Fields(target=torch.full((B,), IGNORED))
+    first = method(students(), sure, unlabelled)["loss_crossview_pseudo"]
+    assert method.sure.tolist() == [4, 1, 0, 0, 0]
+    assert (
+        method(students(), sure, unlabelled)["loss_crossview_pseudo"] > first
+    )  # the unsure clip is admitted
+    counted = method.sure.clone()
+    method.eval()(students(), sure, unlabelled)
+    assert torch.equal(method.sure, counted)
+
+
+@given(st.integers(0, 1000), st.sampled_from(["mutual", "jsd"]))
+def test_agreement_knows_no_order_and_is_zero_for_equals(seed: int, form: str) -> None:
+    views = made(seed, 4, V, K)
+    loss = agreement_loss(views, form)
+    assert loss >= 0
+    torch.testing.assert_close(agreement_loss(views[:, [2, 0, 1]], form), loss)
+    torch.testing.assert_close(
+        agreement_loss(views[:, :1].expand_as(views), form), torch.zeros_like(loss), atol=1e-12, rtol=0
+    )
+    assert agreement_loss(views[:, :1], form).abs() < 1e-12
+
+
+def test_jsd_is_the_mean_divergence_from_the_mean() -> None:
+    views = made(3, 4, V, K)
+    mean = Categorical(probs=views.softmax(2).mean(1))
+    each = [kl_divergence(Categorical(logits=views[:, v]), mean).mean() for v in range(V)]
+    torch.testing.assert_close(agreement_loss(views, "jsd"), sum(each) / V)
+
+
+def test_an_imitated_student_gets_no_gradient_when_detached() -> None:
+    views = made(4, 2, 2, K).requires_grad_()
+    (both,) = torch.autograd.grad(agreement_loss(views), views)
+    (alone,) = torch.autograd.grad(agreement_loss(views, detach=True), views)
+    probability = views.softmax(2)
+    torch.testing.assert_close(alone, (probability - probability.flip(1)) / 4)
+    assert not torch.allclose(alone, both)
+
+
+def test_one_student_reads_logits_alone() -> None:
+    method = CrossView(views=False, strong=True)
+    assert method.needs.student == ("logits", "logits_strong")
+    one = Fields(logits=made(0, B, K), logits_strong=made(1, B, K))
+    several = Fields(peers=one.logits[:, None], peers_strong=one.logits_strong[:, None])
+    found = method(one, teacher(), Fields(target=TARGET))
+    expected = CrossView(strong=True)(several, teacher(), Fields(target=TARGET))
+    assert "loss_crossview_agreement" not in found
+    for name, value in found.items():
+        torch.testing.assert_close(value, expected[name])
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"rule": "thresholds"}, "rule 'thresholds' is unknown; did you mean: threshold"),
+        ({"agreement_form": "jds"}, "agreement_form 'jds' is unknown; did you mean: jsd"),
+        ({"threshold": 1.5}, r"a threshold of 1.5 was asked for; it is a probability in \[0, 1\]"),
+    ],
+)
+def test_bad_arguments_say_what_there_is(argument: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CrossView(**argument)
