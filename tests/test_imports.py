@@ -43,9 +43,10 @@ MAY_IMPORT = {
         "models",
         "engine",
         "compose",
+        "records",
         "zoo",
     },
-    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "weights"},
+    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "records", "weights"},
     "report": LEAVES | {"report", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {

@@ -105,7 +105,8 @@ def compare(artefact: Any, metrics: dict) -> None:
 def own_weights(config: Any) -> str | None:
     """The student that this row's training wrote; None if the row's student names its weights itself."""
     from kdbench.compose import work_dir
-    from kdbench.engine.lineage import RESULT_FILE, read_result, weight_files
+    from kdbench.engine.lineage import read_result, weight_files
+    from kdbench.records import RESULT_FILE
 
     student = Path(work_dir(config), "student.safetensors")
     was_trained = read_result(student.with_name(RESULT_FILE)).get("train") is not None

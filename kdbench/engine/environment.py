@@ -19,6 +19,7 @@ _COUNTS = (
     ":/tools",
     ":(top,exclude)configs/*/metafile.yml",
     ":(top,exclude)configs/*/README.md",
+    ":(top,exclude)configs/published.yml",
 )
 PACKAGES = ("torch", "mmengine", "numpy", "scikit-learn", "torchaudio", "safetensors")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..engine.lineage import RESULT_FILE
+from ..records import RESULT_FILE
 from .cells import Cell
 from .cost import Costs
 from .engines import Engine

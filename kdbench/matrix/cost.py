@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..engine.lineage import RESULT_FILE
+from ..records import RESULT_FILE
 from .cells import Cell
 from .plan import Plan
 from .results import read_yaml

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..engine.lineage import RESULT_FILE
+from ..records import RESULT_FILE
 from .cells import Cell, cells_of, maker, unmakeable
 from .files import AllDistillers, Matrix, Wish
 from .fits import LeftOut, fitting, refusal

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from ..engine.checkpoint import checkpoints, write_text
-from ..engine.lineage import RESULT_FILE
 from ..engine.optim import precision_of
+from ..records import RESULT_FILE
 from ..weights import file_hash
 from .cells import WORK_DIRS, Cell
 

@@ -14,8 +14,8 @@ from ..compose import recompose
 from ..distillers.base import Distiller
 from ..engine.checkpoint import write_text
 from ..engine.hooks import STUDENT_FILE
-from ..engine.lineage import RESULT_FILE
 from ..engine.promises import fill_in
+from ..records import RESULT_FILE
 from ..registry import DISTILLERS, find
 from ..weights import file_hash
 from .card import card, leaderboard_yaml, slug

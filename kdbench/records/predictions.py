@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from ..spec import InvalidDataError
 from .files import RESULT_FILE
 
 
-class Predictions(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Predictions:
     """Scores ``(N, K)``, targets ``(N,)`` classes or ``(N, K)`` of 0 and 1 (negative: unlabelled), indices ``(N,)``.
 
     ``group`` ``(N,)`` says which clips are of one recording; None where each is one of its own. ``source`` is for

@@ -7,6 +7,7 @@ apart: ``between``, the variance between seeds divided by S, which holds the see
 resampled: the variance of three values drawn from three is a third too small, and knows nothing of its own error.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Spread(NamedTuple):
         """
         within = _quantile(max(self.recordings - 1, 1), level)
         if self.seeds == 1:
-            return within * self.shared**0.5
+            return within * math.sqrt(self.shared)
         total = self.between + self.shared
         if total == 0:
             return 0.0
@@ -52,8 +53,8 @@ class Spread(NamedTuple):
         freedom = total**2 / (
             self.between**2 / (self.seeds - 1) + self.shared**2 / max(self.recordings - 1, 1)
         )
-        welch = _quantile(freedom, level) * total**0.5
-        banerjee = (own**2 * self.between + within**2 * self.shared) ** 0.5
+        welch = _quantile(freedom, level) * math.sqrt(total)
+        banerjee = math.sqrt(own**2 * self.between + within**2 * self.shared)
         return welch + _TOWARDS_BANERJEE * (banerjee - welch)
 
     def p(self, difference: float) -> float:

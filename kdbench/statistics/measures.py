@@ -89,7 +89,8 @@ def ranked_metric(metric: str, predictions: Predictions, weight: Array) -> Array
     each = np.stack([average_precision(score[:, k], target[:, k], weight) for k in range(score.shape[1])])
     there = np.isfinite(each)
     with np.errstate(invalid="ignore"):
-        return 100 * np.where(there, each, 0.0).sum(0) / there.sum(0)
+        mean: Array = np.where(there, each, 0.0).sum(0) / there.sum(0)
+    return 100 * mean
 
 
 def average_precision(score: Array, target: NDArray[np.integer], weight: Array) -> Array:

@@ -15,7 +15,8 @@ def recordings(predictions: Predictions) -> NDArray[np.int64]:
     """The recording of each clip as a number from 0, ``(N,)``; without groups each clip is a recording of its own."""
     if predictions.group is None:
         return np.arange(len(predictions.index))
-    return np.unique(predictions.group, return_inverse=True)[1]
+    numbers: NDArray[np.int64] = np.unique(predictions.group, return_inverse=True)[1]
+    return numbers
 
 
 def same_clips(networks: Sequence[Predictions]) -> None:
@@ -60,4 +61,5 @@ def _means(
     sums = np.stack([np.bincount(group, weights=column) for column in columns], axis=1)
     distinct, times = np.unique(sums, axis=0, return_counts=True)
     drawn = rng.multinomial(len(sums), times / len(sums), size=resamples) @ distinct
-    return drawn[:, :-1] / np.maximum(drawn[:, -1:], 1)
+    means: Array = drawn[:, :-1] / np.maximum(drawn[:, -1:], 1)
+    return means

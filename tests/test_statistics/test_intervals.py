@@ -1,6 +1,7 @@
 """Resampled metrics against a loop that does what they stand for, and what an interval refuses."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_other_clips_are_refused():
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         difference_interval("mAP_C", one, other)
     with pytest.raises(ValueError, match="their column 'group' differs"):
-        resampled("mAP_C", [one[0], one[1]._replace(group=None)], 10)
+        resampled("mAP_C", [one[0], replace(one[1], group=None)], 10)
 
 
 def test_predictions_of_another_run_are_refused():

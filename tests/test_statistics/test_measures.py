@@ -1,5 +1,7 @@
 """Weighted metrics against scikit-learn and against our own metrics of whole sets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,7 @@ def test_accuracy_is_that_of_the_evaluation(single, k):
     target = single.target.copy()
     target[:9] = -100
     pair = torch.tensor(single.score), torch.tensor(target)
-    assert measured(f"top{k}", single._replace(target=target)) == pytest.approx(
+    assert measured(f"top{k}", replace(single, target=target)) == pytest.approx(
         100 * topk_accuracy(*pair, k).item()
     )
 

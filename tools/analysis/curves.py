@@ -82,8 +82,9 @@ def read_row(folder: Path, metric: str | None) -> list[Run]:
 
 def read_run(folder: Path, metric: str | None) -> Run:
     """What a run left: its result and, in history.json, a score a validation."""
-    from kdbench.engine.lineage import RESULT_FILE, read_result
+    from kdbench.engine.lineage import read_result
     from kdbench.engine.log import HISTORY
+    from kdbench.records import RESULT_FILE
     from kdbench.registry import near
 
     result = read_result(folder / RESULT_FILE)
