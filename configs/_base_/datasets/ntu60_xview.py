@@ -1,47 +1,12 @@
-"""NTU RGB+D 60, cross-view (cameras 2 3 train): skeletons of up to two persons, joints, all labels; 100 frames by uniform sampling."""
+"""NTU RGB+D 60, cross-view (cameras 2 3 train): everything but the samples is as in ntu60_xsub."""
 
-from torch.utils.data import default_collate
+from mmengine.config import read_base
 
-from kdbench.datasets import NTU, EpochSampler, TurnSkeleton, UniformFrames
-from kdbench.evaluation import Calibration, Fidelity, TopK
+with read_base():
+    from .ntu60_xsub import *
 
-data = dict(
-    name="NTU RGB+D 60",
-    inputs=dict(skeleton=(2, 100, 25, 3)),
-    num_classes=60,
-    task="single-label",
-    num_train=37646,
-)
+data.update(num_train=37646)
 protocol = "xview-60"
-labels = "all"
 teacher_weights = "work_dirs/baseline/ntu60_xview_{part}/seed{seed}/student.safetensors"
-
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    drop_last=True,
-    sampler=dict(type=EpochSampler),
-    collate_fn=default_collate,
-    dataset=dict(
-        type=NTU,
-        split="train",
-        protocol=protocol,
-        transforms=[dict(type=UniformFrames), dict(type=TurnSkeleton)],
-    ),
-)
-test_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    sampler=dict(type=EpochSampler, shuffle=False),
-    collate_fn=default_collate,
-    dataset=dict(
-        type=NTU, split="test", protocol=protocol, transforms=[dict(type=UniformFrames, random=False)]
-    ),
-)
-test_evaluator = [dict(type=TopK), dict(type=Calibration), dict(type=Fidelity)]
-smoke = {
-    "train_cfg.max_epochs": 1,
-    "train_dataloader.batch_size": 4,
-    "train_dataloader.sampler.samples_per_epoch": 8,
-    "test_dataloader.sampler.samples_per_epoch": 8,
-}
+train_dataloader.update(dataset=dict(protocol=protocol))
+test_dataloader.update(dataset=dict(protocol=protocol))
