@@ -17,7 +17,7 @@ def duration(seconds: float | None) -> str:
     """Hours, minutes or seconds.
 
     >>> [duration(value) for value in (None, 4.2, 90, 7300)]
-    ['unknown', '4 s', '1 min 30 s', '2 h 2 min']
+    ['unknown', '4 s', '1 min 30 s', '2 h 1 min']
     """
     if seconds is None:
         return "unknown"
