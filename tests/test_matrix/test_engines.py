@@ -136,7 +136,7 @@ def test_a_ray_cluster_loses_a_node_and_nothing_else(whole, tmp_path, environmen
 @pytest.mark.filterwarnings("ignore")
 def test_submitit_runs_cells_and_those_that_are_killed_go_on(whole, tmp_path, environment) -> None:
     pytest.importorskip("submitit")
-    folder = slow_project(tmp_path / "slurm", text=TEXT)
+    folder = slow_project(tmp_path / "slurm", seconds=0.1, text=TEXT)
     environment(folder)
     engine = make_engine("slurm", 2, 1, folder=folder / "jobs", cluster="local", timeout_min=10)
     killed: list[int] = []
