@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "zoo",
     },
     "matrix": LEAVES | {"matrix", "compose", "engine", "models", "records", "weights"},
-    "report": LEAVES | {"report", "zoo", "evaluation", "weights", "statistics"},
+    "report": LEAVES | {"report", "records", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {
     "distillers": {"mmengine.registry"},

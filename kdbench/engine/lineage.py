@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..records import RESULT_FILE
+from ..records import RESULT_FILE, read_yaml
 from ..spec import IncompatibleError
 from ..weights import RANDOM, file_hash
 
@@ -85,7 +83,7 @@ def read_result(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         return {}
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    return dict(read_yaml(path) or {})
 
 
 def teacher_labels(config: Mapping[str, Any], origins: list[dict[str, Any]]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..engine.lineage import read_result
 from ..records import RESULT_FILE
 from .cells import Cell
 from .cost import Costs
@@ -12,7 +13,6 @@ from .engines import Engine
 from .folder import Folder
 from .plan import Plan
 from .process import task_of
-from .results import read_yaml
 
 CALIBRATIONS = "calibrations"
 
@@ -39,7 +39,7 @@ def calibrate(plan: Plan, costs: Costs, engine: Engine, folder: Folder, tool: Pa
             engine.start(key, _task(short[key], tool, folder, engine.threads))
         for key, _ in engine.ended(1.0):
             running.discard(key)
-            result = read_yaml(Path(short[key].folder) / RESULT_FILE)
+            result = read_result(Path(short[key].folder) / RESULT_FILE)
             if seconds := _seconds(result):
                 costs.add_calibration(cells[key], seconds)
             else:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..records import RESULT_FILE
+from ..records import RESULT_FILE, read_yaml
 from .cells import Cell
 from .plan import Plan
-from .results import read_yaml
 
 CALIBRATED = "a calibration"
 UNKNOWN = "nothing like it has run"
@@ -87,9 +86,9 @@ def measured(plan: Plan, configs: Path) -> Costs:
     costs = Costs()
     for folder in dict.fromkeys(Path(cell.folder).parent for cell in plan.cells.values()):
         for path in sorted(folder.glob(f"seed*/{RESULT_FILE}")):
-            costs.add_result(read_yaml(path))
+            costs.add_result(read_yaml(path) or {})
     for path in sorted(configs.glob("*/metafile.yml")):
-        for entry in read_yaml(path).get("Models", []):
+        for entry in (read_yaml(path) or {}).get("Models", []):
             costs.add_metafile(entry)
     return costs
 

@@ -6,9 +6,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ..engine.checkpoint import checkpoints, write_text
+from ..engine.lineage import read_result
 from ..engine.optim import precision_of
 from ..records import RESULT_FILE
 from ..weights import file_hash
@@ -17,7 +16,6 @@ from .cells import WORK_DIRS, Cell
 STAMP = "cell.json"  # in a cell's folder: whose checkpoints these are
 ASIDE = f"{WORK_DIRS}aside"
 OPEN, BEGUN, DONE, OTHER = "open", "begun", "done", "other"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was built
 
 
 class Verdict(NamedTuple):
@@ -27,17 +25,10 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file of ours; empty if there is none."""
-    if not path.is_file():
-        return {}
-    return dict(yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {})
-
-
 def judge(cell: Cell) -> Verdict:
     """What the cell's folder holds. Another run's result or checkpoints are ``other``: nothing may replace them."""
     folder = Path(cell.folder)
-    result = read_yaml(folder / RESULT_FILE)
+    result = read_result(folder / RESULT_FILE)
     if result:
         differences = list(_differences(cell, result))
         if differences:

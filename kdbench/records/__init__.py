@@ -1,6 +1,6 @@
 """Records of runs: what ``result.yml`` may say, and the predictions beside it."""
 
-from .files import PREDICTIONS_FILE, RESULT_FILE, aside, read_record, validated
+from .files import PREDICTIONS_FILE, RESULT_FILE, aside, read_record, read_yaml, validated
 from .identity import run_id
 from .predictions import Predictions, predictions_of, read_predictions
 from .schema import READABLE, SCHEMA_VERSION, Failure, Result, json_schema
@@ -21,6 +21,7 @@ __all__ = [
     "predictions_of",
     "read_predictions",
     "read_record",
+    "read_yaml",
     "reasons_for_doubt",
     "run_id",
     "tested_on",

@@ -16,6 +16,11 @@ PREDICTIONS_FILE = "predictions.safetensors"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times as fast
 
 
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says; nothing in it is executed."""
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+
+
 def validated(record: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The record as it is, if it is one; else an ``InvalidDataError`` with all that is wrong with it."""
     version = record.get("schema_version")
@@ -41,7 +46,7 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        found = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidDataError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict):

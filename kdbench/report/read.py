@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ..records import read_yaml
 from ..weights import file_hash
-from ..zoo import read_yaml
 
 Tree = dict[str, Any]
 RESULT, HISTORY = "result.yml", "history.json"

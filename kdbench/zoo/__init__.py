@@ -1,7 +1,7 @@
 """From the results of runs to metafiles, and from metafiles to tables."""
 
 from .comparison import Comparison, compare, in_words, read_row
-from .fold import alike, fold, metafile_text, read_metafile, read_results, read_yaml, with_model
+from .fold import alike, fold, metafile_text, read_metafile, read_results, with_model
 from .gains import Gain, gain
 from .intervals import interval_of, paired_with
 from .measured import Measured, label_setting, measured, student_alone, taught_by_kd
@@ -31,7 +31,6 @@ __all__ = [
     "read_published",
     "read_results",
     "read_row",
-    "read_yaml",
     "readme_tables",
     "student_alone",
     "taught_by_kd",

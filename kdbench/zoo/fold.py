@@ -7,12 +7,11 @@ from typing import Any
 
 import yaml
 
-from ..records import RESULT_FILE, predictions_of, read_record, reasons_for_doubt, tested_on
+from ..records import RESULT_FILE, predictions_of, read_record, read_yaml, reasons_for_doubt, tested_on
 from ..statistics import mean_and_std
 
 BASELINE = "baseline"
 Tree = dict[str, Any]
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some ten times as fast where libyaml is there
 # What seeds of one row must share, each by its path in a result.
 _BUDGET = (
     "row",
@@ -36,11 +35,6 @@ _BUDGET = (
     "environment.precision",
     "primary",
 )
-
-
-def read_yaml(path: Path) -> Any:
-    """What a YAML file says; nothing in it is executed."""
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
 
 
 def read_results(folder: str | Path) -> list[Tree]:

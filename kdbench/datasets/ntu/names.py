@@ -12,10 +12,8 @@ from typing import NamedTuple
 from ...registry import near
 from ...spec import InvalidDataError
 
-CAMERAS, REPETITIONS = (1, 2, 3), (1, 2)
 ACTIONS = {"60": 60, "120": 120}
 SETUPS = {"60": 17, "120": 32}
-PERFORMERS = {"60": 40, "120": 106}
 MUTUAL = frozenset((*range(50, 61), *range(106, 121)))  # actions of two persons
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
