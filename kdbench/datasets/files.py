@@ -21,6 +21,22 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("KDBENCH_CACHE", Path.home() / ".cache" / "kdbench")).expanduser()
 
 
+def root_folder(root: str | Path | None, name: str, problem: str, remedy: str) -> Path:
+    """``root``, or ``$KDBENCH_DATA_ROOT/<name>``; without either an ``InvalidDataError`` that says ``problem``."""
+    if root is None:
+        if "KDBENCH_DATA_ROOT" not in os.environ:
+            raise InvalidDataError(f"{problem}; {remedy}")
+        root = Path(os.environ["KDBENCH_DATA_ROOT"], name)
+    return Path(root).expanduser()
+
+
+def existing_folder(path: Path, remedy: str) -> Path:
+    """The path, which must be a folder."""
+    if not path.is_dir():
+        raise InvalidDataError(f"{path} is not a folder; {remedy}")
+    return path
+
+
 def read_npz(path: Path, names: Sequence[str], remedy: str) -> dict[str, np.ndarray]:
     """The named arrays of an ``.npz``, each unzipped once and checked by the archive's own CRC.
 

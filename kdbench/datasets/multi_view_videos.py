@@ -1,6 +1,5 @@
 """Recordings of several cameras in video files, with sound: what the data sets of that kind share."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 from ..registry import near
 from ..spec import MULTI_LABEL, DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, generator, transformed
-from .files import default_cache_dir
+from .files import default_cache_dir, existing_folder, root_folder
 from .media.cache import ArrayCache
 from .media.sound import LogMel
 from .media.video import VideoInfo, read_frames
@@ -324,16 +323,8 @@ def person_store(root: Path, name: str | None) -> PersonStore:
 
 def data_folder(root: str | Path | None, name: str, remedy: str) -> Path:
     """``root``, or ``$KDBENCH_DATA_ROOT/<name>``; it must be a folder. ``remedy`` says how to get the data."""
-    if root is None:
-        if "KDBENCH_DATA_ROOT" not in os.environ:
-            raise InvalidDataError(
-                f"{name} was not found: neither root nor KDBENCH_DATA_ROOT was given; {remedy}"
-            )
-        root = Path(os.environ["KDBENCH_DATA_ROOT"], name)
-    root = Path(root).expanduser()
-    if not root.is_dir():
-        raise InvalidDataError(f"{root} is not a folder; {remedy}")
-    return root
+    problem = f"{name} was not found: neither root nor KDBENCH_DATA_ROOT was given"
+    return existing_folder(root_folder(root, name, problem, remedy), remedy)
 
 
 def _choose(what: str, asked: Iterable[str], known: Sequence[str]) -> None:

@@ -4,7 +4,6 @@
 the same take, so views are never paired in time.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 from ..registry import DATASETS, near
 from ..spec import InvalidDataError
 from .base import ClipDataset, Sample, Transform
-from .files import check_finite, read_npz
+from .files import check_finite, read_npz, root_folder
 from .labels import hide_labels, labelled_mask
 from .transforms.skeleton import canonical_skeleton
 
@@ -62,11 +61,7 @@ def split_values(split: str, protocol: str) -> tuple[str, tuple[int, ...]]:
 
 def data_file(root: str | Path | None) -> Path:
     """The file in ``root``, or in ``$KDBENCH_DATA_ROOT/nucla``."""
-    if root is None:
-        if "KDBENCH_DATA_ROOT" not in os.environ:
-            raise InvalidDataError(f"N-UCLA was not found: no root was given; {REMEDY}")
-        root = Path(os.environ["KDBENCH_DATA_ROOT"], "nucla")
-    return Path(root).expanduser() / FILE
+    return root_folder(root, "nucla", "N-UCLA was not found: no root was given", REMEDY) / FILE
 
 
 def read_clips(path: Path) -> tuple[Clips, list[np.ndarray]]:

@@ -6,7 +6,6 @@ can be checked where the data are absent.
 """
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ import numpy as np
 from ..registry import DATASETS, near
 from ..spec import DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, built_transforms, transformed
-from .files import check_finite, default_cache_dir, read_npz
+from .files import check_finite, default_cache_dir, existing_folder, read_npz, root_folder
 from .labels import hide_labels, labelled_mask
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
@@ -112,14 +111,8 @@ def checked_modalities(modalities: Sequence[str]) -> tuple[str, ...]:
 
 def data_folder(root: str | Path | None) -> Path:
     """``root``, or ``$KDBENCH_DATA_ROOT/utd_mhad``; it must be a folder."""
-    if root is None:
-        if "KDBENCH_DATA_ROOT" not in os.environ:
-            raise InvalidDataError(f"UTD-MHAD was not found: no root was given; {REMEDY}")
-        root = Path(os.environ["KDBENCH_DATA_ROOT"], "utd_mhad")
-    root = Path(root).expanduser()
-    if not root.is_dir():
-        raise InvalidDataError(f"{root} is not a folder; {REMEDY}")
-    return root
+    found = root_folder(root, "utd_mhad", "UTD-MHAD was not found: no root was given", REMEDY)
+    return existing_folder(found, REMEDY)
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """The base of image data sets: pictures of one size in one array, labels that may be hidden."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,21 +7,15 @@ from typing import Any
 import numpy as np
 
 from ...registry import near
-from ...spec import InvalidDataError
 from ..base import ClipDataset, Sample, Transform
+from ..files import existing_folder, root_folder
 from ..labels import hide_labels, labelled_mask
 
 
 def data_folder(root: str | Path | None, folder: str, remedy: str) -> Path:
     """``root``, or ``$KDBENCH_DATA_ROOT/<folder>``; it must be a folder."""
-    if root is None:
-        if "KDBENCH_DATA_ROOT" not in os.environ:
-            raise InvalidDataError(f"no root was given and KDBENCH_DATA_ROOT is not set; {remedy}")
-        root = Path(os.environ["KDBENCH_DATA_ROOT"], folder)
-    root = Path(root).expanduser()
-    if not root.is_dir():
-        raise InvalidDataError(f"{root} is not a folder; {remedy}")
-    return root
+    problem = "no root was given and KDBENCH_DATA_ROOT is not set"
+    return existing_folder(root_folder(root, folder, problem, remedy), remedy)
 
 
 def known_split(split: str, splits: Sequence[str]) -> str:

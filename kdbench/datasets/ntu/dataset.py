@@ -1,6 +1,5 @@
 """NTU RGB+D 60 and 120 as a data set: skeletons of up to two persons."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...registry import DATASETS
-from ...spec import InvalidDataError
 from ..base import ClipDataset, Sample, Transform
+from ..files import root_folder
 from ..labels import hide_labels, labelled_mask
 from .names import ACTIONS, Name, in_split, protocol_of
 from .persons import pre_normalised
@@ -72,8 +71,4 @@ class NTU(ClipDataset):
 
 
 def _folder(root: str | Path | None) -> Path:
-    if root is None:
-        if "KDBENCH_DATA_ROOT" not in os.environ:
-            raise InvalidDataError(f"NTU RGB+D was not found: no root was given; {REMEDY}")
-        root = Path(os.environ["KDBENCH_DATA_ROOT"], "ntu")
-    return Path(root).expanduser()
+    return root_folder(root, "ntu", "NTU RGB+D was not found: no root was given", REMEDY)
