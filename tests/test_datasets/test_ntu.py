@@ -16,7 +16,7 @@ from kdbench.datasets.ntu.names import (
     protocol_of,
     read_missing,
 )
-from kdbench.datasets.ntu.persons import SHORT, motion, pre_normalised, two_persons
+from kdbench.datasets.ntu.persons import motion, pre_normalised, two_persons
 from kdbench.datasets.ntu.skeleton_file import Body, Recording, parse_skeletons, read_skeleton_file
 from kdbench.spec import InvalidDataError
 
@@ -194,7 +194,7 @@ def test_one_body_is_one_person_whatever_it_looks_like() -> None:
 
 
 def test_glimpses_and_furniture_are_no_persons() -> None:
-    mover, glimpse = person(1, range(30)), person(2, range(SHORT), size=9)
+    mover, glimpse = person(1, range(30)), person(2, range(11), size=9)
     wide = made_bodies(3, 30, {3: [*range(30)]}).bodies[0]
     wide.joints[..., 0] *= 50
     persons = two_persons(Recording(30, (mover, glimpse, wide)))

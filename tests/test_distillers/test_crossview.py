@@ -89,6 +89,8 @@ def test_flexible_thresholds_rise_with_the_counts(counts: list[int], threshold: 
     found = flexible_thresholds(torch.tensor(counts, dtype=torch.float64), threshold)
     assert found.max() == pytest.approx(threshold)
     assert found.min() >= 0
+    shares = [count / max(1, max(counts)) if max(counts) else 1.0 for count in counts]
+    assert found.tolist() == pytest.approx([threshold * share / (2 - share) for share in shares])
     order = sorted(range(len(counts)), key=counts.__getitem__)
     assert all(found[a] <= found[b] for a, b in pairwise(order))
 
