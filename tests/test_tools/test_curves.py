@@ -91,6 +91,12 @@ def test_what_is_not_there_is_refused(trained, words, message):
     assert not (trained / "never.png").exists()
 
 
+def test_an_ending_that_is_no_pictures_is_refused_at_once(tmp_path):
+    done = command(tmp_path, TOOL, "work_dirs/none", "--out", "curves.doc")
+    assert done.returncode == 2
+    assert "'curves.doc' is no picture; its name ends in one of: .png," in done.stderr
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12), st.floats(0.1, 10))
 def test_labels_keep_their_order_and_a_distance(heights, gap):

@@ -61,7 +61,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--cam", default="elementwise", choices=("elementwise", "pooled"), help="of a CNN")
     parser.add_argument("--rows", type=int, default=6, help="a CNN's map has at least this many rows")
-    parser.add_argument("--out", type=Path, default=Path("attention.png"), help="the picture")
+    parser.add_argument("--out", type=figure.picture, default=Path("attention.png"), help="the picture")
     return parser.parse_args()
 
 

@@ -50,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--band", default="deviation", choices=BANDS, help="around the mean over seeds")
     parser.add_argument("--x", default="epoch", choices=("epoch", "step"), help="what lies below the curves")
     parser.add_argument(
-        "--out", type=Path, default=Path("curves.png"), help="the picture; the table has its name"
+        "--out", type=figure.picture, default=Path("curves.png"), help="the picture; the table has its name"
     )
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """What the figures share: colours that colour-blind readers tell apart, labels that do not overlap, whole files."""
 
+import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 # Okabe and Ito's palette without yellow and black, which is for text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ("-", "--", ":", "-.")
+ENDINGS = (".png", ".svg", ".pdf", ".jpg", ".webp")
 
 
 def style(place: int) -> dict[str, Any]:
@@ -27,6 +29,16 @@ def pyplot() -> Any:
     from matplotlib import pyplot as plotting
 
     return plotting
+
+
+def picture(name: str) -> Path:
+    """The path of a picture, for argparse: another ending than ``ENDINGS`` is refused before anything is computed."""
+    path = Path(name)
+    if path.suffix.lower() not in ENDINGS:
+        raise argparse.ArgumentTypeError(
+            f"'{name}' is no picture; its name ends in one of: {', '.join(ENDINGS)}"
+        )
+    return path
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
