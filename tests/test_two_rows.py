@@ -171,3 +171,13 @@ def test_seeds_that_started_from_different_rows_are_not_folded(trained) -> None:
     other = {**one, "seed": 1, "start": {**one["start"], "epochs": 7}}
     with pytest.raises(ValueError, match=r"has start\.epochs 2; .* has 7"):
         fold([one, other])
+
+
+def test_a_first_phase_is_not_recorded(trained) -> None:
+    done = command(trained, "record", f"work_dirs/first/{STEM}", f"work_dirs/second/{STEM}")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: first/{STEM} is the first phase of a method, no result; there is: second/{STEM}, whose record has the "
+        "budget of both\n",
+    )
+    assert not list(trained.glob("configs/*/metafile.yml"))

@@ -25,6 +25,8 @@ def record(arguments: argparse.Namespace) -> None:
     from kdbench.zoo import metafile_text, read_results
 
     results = {Path(folder): read_results(folder) for folder in arguments.folders}
+    for found in results.values():
+        refuse_first_phase(found[0]["config"])
     entries = {folder: folded(found, arguments.allow_smoke) for folder, found in results.items()}
     metafiles = merged(entries, results)
     for folder, entry in entries.items():
@@ -96,6 +98,20 @@ def merged(entries: dict[Path, dict], results: dict[Path, list[dict]]) -> dict[P
         path = metafile_of(entry)
         found[path] = with_model(found.get(path) or read_metafile(path), entry, paper(results[folder][0]))
     return found
+
+
+def refuse_first_phase(config: dict) -> None:
+    """What another row goes on from has no result of its own; its budget is part of that row's."""
+    from kdbench.compose import configs_of, first_phase, rows
+
+    path = Path(config["path"])
+    name = f"{path.parent.name}/{path.stem}"
+    alike = [row for row in rows(configs_of(path)) if row.stem == path.stem]
+    if second := next((row for row in alike if first_phase(row) == name), None):
+        raise ValueError(
+            f"{name} is the first phase of a method, no result; there is: {second.parent.name}/{second.stem}, "
+            "whose record has the budget of both"
+        )
 
 
 def check_unchanged(results: list[dict]) -> None:

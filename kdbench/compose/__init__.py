@@ -1,7 +1,18 @@
 """Configs of runs: rows, their parts swapped by name, their options checked."""
 
 from .options import parse_options, set_option
-from .parts import SLOTS, Part, configs_of, expected_stem, imported_parts, load, part, parts, rows
+from .parts import (
+    SLOTS,
+    Part,
+    configs_of,
+    expected_stem,
+    first_phase,
+    imported_parts,
+    load,
+    part,
+    parts,
+    rows,
+)
 from .row import compose, fingerprint, recompose, row_name, work_dir
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "configs_of",
     "expected_stem",
     "fingerprint",
+    "first_phase",
     "imported_parts",
     "load",
     "parse_options",

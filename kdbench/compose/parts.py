@@ -35,6 +35,12 @@ def rows(configs: Path) -> list[Path]:
     return sorted(p for p in configs.glob("*/*.py") if p.parent.name not in (BASE, "matrices"))
 
 
+def first_phase(row: Path) -> str | None:
+    """``<method>/<stem>`` of the row that this one goes on from (``starts_from``), if any."""
+    # Composing every row takes seconds; few have the word.
+    return load(row).get("starts_from") if "starts_from" in row.read_text(encoding="utf-8") else None
+
+
 def imported_parts(path: Path) -> dict[str, str]:
     """What a row imports: ``data`` and ``schedule`` by file, ``teacher``, ``student`` and ``distiller`` by name."""
     found = {}

@@ -1,10 +1,10 @@
 """Which distillers fit a row: every registered part, tried on zeros before a weight is read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..compose import SLOTS, configs_of, imported_parts, load, parts, rows
+from ..compose import SLOTS, configs_of, first_phase, imported_parts, parts, rows
 from ..engine.promises import fill_in
 from ..models.checks import checked, likeness
 from ..spec import KDBenchError
@@ -69,15 +69,10 @@ def refusal(wish: Wish, smoke: bool, passed: set[str]) -> str | None:
 def rows_by_part(row: Path) -> dict[str, Path]:
     """Part of a distiller -> the row that has it and is called as ``row`` is, in whatever method's folder."""
     alike = [path for path in rows(configs_of(row)) if path.stem == row.stem]
-    second = {first: path for path in alike for first in _starts_from(path)}
+    second = {first: path for path in alike if (first := first_phase(path))}
     found: dict[str, Path] = {}
     for path in sorted(alike, key=lambda path: path != row):
         part = imported_parts(path).get("distiller")
         if part is not None:
             found.setdefault(part, second.get(f"{path.parent.name}/{path.stem}", path))
     return found
-
-
-def _starts_from(path: Path) -> Iterator[str]:
-    if "starts_from" in path.read_text(encoding="utf-8") and (before := load(path).get("starts_from")):
-        yield before
