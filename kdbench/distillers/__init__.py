@@ -43,6 +43,7 @@ from .simkd import SimKD, simkd_loss
 from .sp import SP, sp_loss
 from .sum import Sum
 from .tfkd import TfKD, tfkd_loss, virtual_teacher
+from .thoker_gall import ThokerGall, ensemble_logits, taught_peer_loss
 from .vicokd import ViCoKD, person_scores, view_consistency
 from .vid import VID, vid_log_scale, vid_loss
 from .view_divergence import (
@@ -96,6 +97,7 @@ __all__ = [
     "SimKD",
     "Sum",
     "TfKD",
+    "ThokerGall",
     "ViCoKD",
     "ab_loss",
     "agreement_loss",
@@ -122,6 +124,7 @@ __all__ = [
     "dist_loss",
     "dkd_loss",
     "dml_loss",
+    "ensemble_logits",
     "flexible_thresholds",
     "flow_matrix",
     "fsp_loss",
@@ -162,6 +165,7 @@ __all__ = [
     "soft_cross_entropy",
     "sp_loss",
     "standardised",
+    "taught_peer_loss",
     "teacher_label_losses",
     "tfkd_loss",
     "vid_log_scale",

@@ -18,7 +18,7 @@ ARGUMENTS = {
     "Sum": {"methods": [{"type": "KD"}, {"type": "CRD", "num_negatives": 8}], "weights": [1.0, 0.5]},
 }
 OURS = sorted(n for n, c in DISTILLERS.module_dict.items() if c.__module__.startswith("kdbench."))
-PAPER = re.compile(r"^.+ \(.+ et al\., .*(19|20)\d\d\)\.$")
+PAPER = re.compile(r"^.+ \((.+ et al\.|\w+ and \w+), .*(19|20)\d\d\)\.$")
 OF_FRAMES = {"VPD"}  # read stages with a time axis; the others get images
 COMPOSITES = {"Sum"}
 

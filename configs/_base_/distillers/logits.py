@@ -3,7 +3,7 @@
 DKD's beta is 8 for resnet32x4 -> resnet8x4, 6 for wrn_40_2 and vgg13, 2 for resnet56 and resnet110 as teachers.
 """
 
-from kdbench.distillers import CTKD, DIST, DKD, DML, KD, LSKD, MLKD, OFA, WSLD, AverageMKD, TfKD
+from kdbench.distillers import CTKD, DIST, DKD, DML, KD, LSKD, MLKD, OFA, WSLD, AverageMKD, TfKD, ThokerGall
 
 kd = dict(type=KD, tau=4.0, task_weight=0.1, distill_weight=0.9)
 dkd = dict(type=DKD, alpha=1.0, beta=8.0, tau=4.0)
@@ -37,3 +37,4 @@ ofa = dict(type=OFA, eps=1.0)
 dml = dict(type=DML)
 average_mkd = dict(type=AverageMKD, tau=4.0)
 tfkd = dict(type=TfKD, correct=0.99, tau=20.0, task_weight=0.9, distill_weight=0.1)
+thoker_gall = dict(type=ThokerGall, task_weight=0.0)
