@@ -29,6 +29,13 @@ def parse() -> argparse.Namespace:
         help="the row that all others are set beside; default, of two: the second",
     )
     parser.add_argument(
+        "--against",
+        nargs="+",
+        type=Path,
+        metavar="ROW",
+        help="a row for each of the rows, in their order: one method against another over several networks",
+    )
+    parser.add_argument(
         "--across-budgets",
         action="store_true",
         help="also rank rows whose epochs, steps, labels or inputs differ",
@@ -42,6 +49,8 @@ def compare(arguments: argparse.Namespace) -> None:
     """Read the rows, compare, say it, write it."""
     from kdbench.zoo import comparison
 
+    if arguments.against:
+        return print(over_pairs(arguments))
     if len(arguments.rows) < 2:
         raise ValueError("one row was given; name two or more: tools/compare.py A B")
     rows = comparison.told_apart([comparison.read_row(folder) for folder in arguments.rows], arguments.rows)
@@ -55,6 +64,27 @@ def compare(arguments: argparse.Namespace) -> None:
     else:
         print(side_by_side(found, doubts))
     write(arguments, found)
+
+
+def over_pairs(arguments: argparse.Namespace) -> str:
+    """A line a pair, and the mean over the seeds of all of them."""
+    from kdbench.zoo import comparison, pooled
+    from kdbench.zoo.gains import p_text
+
+    found = pooled(
+        *([comparison.read_row(row) for row in part] for part in (arguments.rows, arguments.against))
+    )
+    lines = []
+    for pair in found.pairs:
+        values = list(pair.differences.values())
+        won = f"{sum(value > 0 for value in values)}/{len(values)}"
+        budget = "; ".join(pair.budget) or "the same"
+        lines.append([pair.row, pair.against, f"{sum(values) / len(values):+.2f}", won, budget])
+    total = f"all: {found.mean:+.2f} {found.metric}"
+    if found.p is not None:
+        total += f", 95 % interval {found.low:+.2f} to {found.high:+.2f}, p {p_text(found.p)}"
+    header = ("row", "against", "difference", "seeds higher", "budget")
+    return "\n".join([command.table(header, lines), "", total])
 
 
 def chosen(rows: list, name: str | None):

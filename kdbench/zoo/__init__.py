@@ -5,6 +5,7 @@ from .fold import alike, fold, metafile_text, read_metafile, read_results, with_
 from .gains import Gain, gain
 from .intervals import interval_of, paired_with
 from .measured import Measured, label_setting, measured, student_alone, taught_by_kd
+from .pooling import Pooled, pooled
 from .published import Published, read_published
 from .render import BEGIN, END, between_markers, model_zoo, readme_tables
 
@@ -14,6 +15,7 @@ __all__ = [
     "Comparison",
     "Gain",
     "Measured",
+    "Pooled",
     "Published",
     "alike",
     "between_markers",
@@ -27,6 +29,7 @@ __all__ = [
     "metafile_text",
     "model_zoo",
     "paired_with",
+    "pooled",
     "read_metafile",
     "read_published",
     "read_results",

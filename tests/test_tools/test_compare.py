@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import save_file
+from scipy import stats
 
 from tests.test_records.made import record
 from tests.toy_project import ROOT, command
@@ -163,3 +164,30 @@ def test_predictions_must_be_there_and_those_of_the_run(rows, tmp_path):
     path.unlink()
     message = f"{rows[0]} has a record without its predictions; test those weights again with tools/test.py"
     assert message in refused(rows[0], rows[2])
+
+
+def test_one_method_against_another_over_several_pairs(tmp_path):
+    skills = {"kd/a": 0.9, "kd/b": 0.8, "baseline/a": 0.7, "baseline/b": 0.75}
+    rows = {name: write_row(tmp_path, name, skill) for name, skill in skills.items()}
+    ours, theirs = [rows["kd/a"], rows["kd/b"]], [rows["baseline/a"], rows["baseline/b"]]
+    text = said(*ours, "--against", *theirs).splitlines()
+    scores = {
+        name: [
+            yaml.safe_load((tmp_path / name / f"seed{seed}/result.yml").read_text())["metrics"]["top1"]
+            for seed in range(3)
+        ]
+        for name in skills
+    }
+    gained = [x - y for n in "ab" for x, y in zip(scores[f"kd/{n}"], scores[f"baseline/{n}"], strict=True)]
+    test = stats.ttest_1samp(gained, 0.0)
+    ends = test.confidence_interval(0.95)
+    assert text[2].split() == ["kd/a", "baseline/a", f"{np.mean(gained[:3]):+.2f}", "3/3", "the", "same"]
+    interval = f"95 % interval {ends.low:+.2f} to {ends.high:+.2f}"
+    assert text[-1].startswith(f"all: {np.mean(gained):+.2f} top1, {interval}, p ")
+
+
+def test_pairs_need_a_row_on_each_side_and_the_same_data(tmp_path):
+    one, other = write_row(tmp_path, "kd/a", 0.9), write_row(tmp_path, "baseline/a", 0.7)
+    elsewhere = write_row(tmp_path, "baseline/b", 0.7, data={"name": "elsewhere"})
+    assert "2 rows stand against 1; there is: a row against each" in refused(one, other, "--against", other)
+    assert "data set of kd/a is" in refused(one, "--against", elsewhere)

@@ -1,0 +1,60 @@
+"""One method against another over several pairs of rows: the same question asked of several networks."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..statistics import budget_differences, paired_t, student_interval
+from .comparison import Row, refuse
+
+
+class Pair(NamedTuple):
+    """Two rows of the same data and their differences by seed; ``budget`` lists how their budgets differ."""
+
+    row: str
+    against: str
+    differences: Mapping[int, float]
+    budget: tuple[str, ...]
+
+
+class Pooled(NamedTuple):
+    """The mean of all differences; its 95 % interval and ``p`` are Student's, over pairs and seeds alike.
+
+    ``low``, ``high`` and ``p`` are None of a single difference.
+    """
+
+    metric: str
+    pairs: tuple[Pair, ...]
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+    @property
+    def differences(self) -> list[float]:
+        """Those of all pairs, a seed each."""
+        return [value for pair in self.pairs for value in pair.differences.values()]
+
+
+def pooled(rows: Sequence[Row], against: Sequence[Row], metric: str | None = None) -> Pooled:
+    """Each row beside the one in its place in ``against``, on their common seeds, and the mean over all.
+
+    A pair that cannot be compared is a ``ValueError``, as are lists of different lengths.
+    """
+    if len(rows) != len(against):
+        raise ValueError(
+            f"{len(rows)} rows stand against {len(against)}; there is: a row against each, in order"
+        )
+    metric = metric or rows[0].entry.result["Primary"]
+    pairs = tuple(_pair(row, other, metric) for row, other in zip(rows, against, strict=True))
+    differences = [value for pair in pairs for value in pair.differences.values()]
+    low, high = student_interval(differences) or (None, None)
+    return Pooled(metric, pairs, sum(differences) / len(differences), low, high, paired_t(differences))
+
+
+def _pair(row: Row, other: Row, metric: str) -> Pair:
+    refuse([row, other], metric)
+    ours, theirs = row.scores(metric), other.scores(metric)
+    differences = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
+    return Pair(
+        row.label, other.label, differences, tuple(budget_differences(row.entry.budget, other.entry.budget))
+    )
