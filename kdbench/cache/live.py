@@ -16,6 +16,7 @@ from ..datasets.sampling import EpochSampler
 from ..engine import Runner
 from ..engine.modalities import read_only
 from ..engine.record import describe_network
+from ..models import checks
 from ..models.preprocessor import Preprocessor
 from ..models.role import Role
 from ..records import index_hash
@@ -29,7 +30,7 @@ from .layout import Layout, flat
 # What of a data set's or loader's settings changes how fast or from where, and not what, is read.
 _MEANS = ("root", "cache_dir", "cache", "modalities")
 _LOOKED_AT = (
-    16  # clips whose content is part of the key; all of them would cost an epoch of decoding at every start
+    16  # clips whose content is part of the key; to read all of them would cost an epoch at every start
 )
 
 
@@ -99,9 +100,7 @@ class Live:
     @cached_property
     def lesson_of_zeros(self) -> Mapping[str, Any]:
         """All outputs of the teacher on zeros."""
-        from ..models import checks
-
-        self.role.restrict(self.role.places)
+        self.role.restrict({*self.role.places, *self.taps})
         return checks.probe(self.role, self.model.data)
 
     def layout(self, dtype: str, top_k: int | None) -> Layout:

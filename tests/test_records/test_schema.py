@@ -210,7 +210,7 @@ def test_a_teacher_read_from_a_cache_is_said_and_its_top_alone_is_doubted():
     assert reasons_for_doubt([cached, cached, top], [HASH] * 3) == [
         "a teacher of which only the top logits were kept"
     ]
-    with pytest.raises(InvalidDataError, match="teacher_cache.dtype"):
+    with pytest.raises(InvalidDataError, match=r"teacher_cache\.dtype"):
         validated({**record(), "teacher_cache": {**form, "dtype": "int8"}}, "here")
 
 
