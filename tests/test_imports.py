@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "records",
         "zoo",
     },
-    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "records", "weights"},
+    "matrix": LEAVES | {"matrix", "cache", "compose", "engine", "models", "records", "weights"},
     "report": LEAVES | {"report", "records", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {
