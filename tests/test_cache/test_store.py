@@ -1,5 +1,6 @@
 """Killed, cut, altered and exchanged: a cache gives what the teacher said, or nothing."""
 
+import contextlib
 import json
 import os
 import random
@@ -137,35 +138,48 @@ def test_300_damaged_caches_never_say_a_wrong_thing(whole, tmp_path):
     assert refused > 250  # what is left over flipped a byte that says nothing, such as white space
 
 
-def live(folder: Path, seconds: float, jobs: int) -> bool:
-    """Build in a forked process and kill it, and what it forked, after a while; whether it was killed."""
+def live(folder: Path, asked: int, seconds: float, jobs: int) -> bool:
+    """Build in a forked process, and kill it and its forks some moments after so many questions; whether it died so."""
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
+        os.close(read_end)
         status = 1
         try:
-            fill(folder, made.manifest(), made.book(), slow_teach, jobs)
+            fill(folder, made.manifest(), made.book(), Beacon(write_end), jobs)
             status = 0
         finally:
             os._exit(status)
-    time.sleep(seconds)
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        os.kill(child, signal.SIGKILL)
+    os.close(write_end)
+    seen = 0
+    while data := os.read(read_end, 1):
+        seen += len(data)
+        if seen >= asked:
+            time.sleep(seconds)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+            break
+    os.close(read_end)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-def slow_teach(draws):
-    time.sleep(0.002)
-    return made.teach(draws)
+class Beacon:
+    """The teacher, which writes a byte into a pipe whenever it is asked."""
+
+    def __init__(self, pipe: int):
+        self.pipe = pipe
+
+    def __call__(self, draws):
+        os.write(self.pipe, b".")
+        return made.teach(draws)
 
 
 def killed(folder: Path, kills: int, jobs: int) -> tuple[int, int]:
-    """Kill builds until so many died; the number of kills, and of caches that were finished in between."""
+    """Kill builds until so many died; the number of kills, and of caches that were finished by what was left."""
     rng, count, finished, home = random.Random(kills + jobs), 0, 0, folder / "0"
     while count < kills:
-        count += live(home, rng.uniform(0.002, 0.12), jobs)
+        count += live(home, rng.randint(1, 60), rng.uniform(0, 0.01), jobs)
         try:
             assert made.says_the_truth(home)
             finished, home = finished + 1, folder / str(finished + 1)
@@ -178,7 +192,9 @@ def killed(folder: Path, kills: int, jobs: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_builds_never_say_a_wrong_thing(tmp_path, jobs):
-    assert killed(tmp_path, 10, jobs)[0] == 10
+    count, finished = killed(tmp_path, 10, jobs)
+    assert count == 10
+    assert finished > 0  # or no build ever went on from what an earlier one left
 
 
 @pytest.mark.slow
@@ -186,7 +202,7 @@ def test_killed_builds_never_say_a_wrong_thing(tmp_path, jobs):
 def test_100_killed_builds_never_say_a_wrong_thing(tmp_path, jobs):
     count, finished = killed(tmp_path, 100, jobs)
     assert count == 100
-    assert finished > 0
+    assert finished > 10
 
 
 def test_a_reader_copies_and_checks_once(whole, monkeypatch):
