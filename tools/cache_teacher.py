@@ -50,7 +50,7 @@ def build(arguments: argparse.Namespace) -> int:
     from kdbench.cache import Live, build_cache, build_command
 
     live = Live(config, arguments.taps)
-    said = build_command(config, arguments.cache)
+    said = f"{build_command(config, arguments.cache)} {form(arguments)}"
     with shown() as progress:
         place = build_cache(
             live,
@@ -64,6 +64,12 @@ def build(arguments: argparse.Namespace) -> int:
     print(f"{config.row.name} seed {config.row.seed}: {place}")
     print(described({place: manifest_of(place)}))
     return 0
+
+
+def form(arguments: argparse.Namespace) -> str:
+    """The words of a command line that say what is kept."""
+    words = ["--dtype", arguments.dtype, *(["--taps", *arguments.taps] if arguments.taps else [])]
+    return " ".join([*words, *(["--top-k", str(arguments.top_k)] if arguments.top_k else [])])
 
 
 def jobs(asked: int | None) -> int:

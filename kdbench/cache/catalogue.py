@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..spec import IncompatibleError, InvalidDataError
-from .store import MANIFEST, read_manifest
+from .store import MANIFEST, Blocks, read_manifest
 
 _MOST_LINES = 8  # of differences in a message
 
@@ -29,9 +29,9 @@ def manifests(folder: str | Path) -> dict[Path, dict[str, Any]]:
 def find_cache(folder: str | Path, facts: Mapping[str, Any], taps: Sequence[str], build: str) -> Path:
     """The cache in ``folder`` with these facts and taps; more taps and more epochs may be there.
 
-    Of several, exact numbers go before halves; one that holds but the top of the logits is taken only if ``folder`` is
-    that cache itself. ``build`` is the command that would make it. None at all is an ``IncompatibleError`` that says
-    what differs from the one that is most alike.
+    Of several, whole ones go before half-built ones, and exact numbers before halves; one that holds but the top of the
+    logits is taken only if ``folder`` is that cache itself. ``build`` is the command that would make it. None at all is
+    an ``IncompatibleError`` that says what differs from the one that is most alike.
     """
     there = manifests(folder)
     if not there:
@@ -49,7 +49,16 @@ def find_cache(folder: str | Path, facts: Mapping[str, Any], taps: Sequence[str]
             f"{place} keeps the {made['layout']['top_k']} largest logits only; name that folder to take it all the "
             f"same, or build a whole one: {build}"
         )
-    return min(exact, key=lambda place: exact[place]["layout"]["dtype"] != "float32")
+    return min(exact, key=lambda place: (not _is_whole(place, exact[place]), _is_half_precise(exact[place])))
+
+
+def _is_whole(place: Path, made: Mapping[str, Any]) -> bool:
+    blocks = Blocks(place, made)
+    return len(blocks.journal()) == len(blocks)
+
+
+def _is_half_precise(made: Mapping[str, Any]) -> bool:
+    return bool(made["layout"]["dtype"] != "float32")
 
 
 def differences(made: Mapping[str, Any], wanted: Mapping[str, Any], above: str = "") -> Iterator[str]:

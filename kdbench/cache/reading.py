@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.hooks import Hook
 
 from ..registry import HOOKS
-from ..spec import LESSON, Fields, IncompatibleError
+from ..spec import LESSON, Fields, IncompatibleError, KDBenchError
 from .book import Book
 from .build import build_cache
 from .catalogue import find_cache
@@ -83,7 +83,7 @@ def is_there(folder: str | Path, facts: Mapping[str, Any], taps: Sequence[str]) 
     """Whether a whole cache of these facts and taps is there."""
     try:
         Records(find_cache(folder, facts, taps, ""))
-    except Exception:  # whatever is wrong with it, building says so or mends it
+    except KDBenchError:  # whatever is wrong with it, building says so or mends it
         return False
     return True
 

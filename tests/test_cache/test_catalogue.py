@@ -5,7 +5,7 @@ import pytest
 
 from kdbench.cache import Layout, find_cache, manifests
 from kdbench.cache.live import _clips_hash, varies
-from kdbench.cache.store import MANIFEST, new_manifest, write_manifest
+from kdbench.cache.store import JOURNAL, MANIFEST, Blocks, new_manifest, read_manifest, write_manifest
 from kdbench.datasets.base import ClipDataset
 from kdbench.spec import IncompatibleError, InvalidDataError
 
@@ -15,6 +15,13 @@ FACTS = {
     "code": {"kdbench.taps": "1", "kdbench.models.role": "2"},
 }
 BUILD = "python tools/cache_teacher.py build ROW --cache DIR"
+
+
+def finish(folder):
+    """Have the journal say that the only block is there."""
+    blocks = Blocks(folder, read_manifest(folder))
+    (folder / JOURNAL).write_bytes(blocks.line(0, "0" * 32))
+    return folder
 
 
 def put(folder, name, dtype="float16", top_k=None, taps=("logits",), **facts):
@@ -31,6 +38,10 @@ def test_exact_numbers_go_before_halves(tmp_path):
     half = put(tmp_path, "half")
     assert find_cache(tmp_path, FACTS, ["logits"], BUILD) == half
     exact = put(tmp_path, "whole", "float32")
+    assert find_cache(tmp_path, FACTS, ["logits"], BUILD) == exact
+    finish(half)
+    assert find_cache(tmp_path, FACTS, ["logits"], BUILD) == half  # the other one is half built
+    finish(exact)
     assert find_cache(tmp_path, FACTS, ["logits"], BUILD) == exact
     assert find_cache(half, FACTS, ["logits"], BUILD) == half
 

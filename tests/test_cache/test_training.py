@@ -196,6 +196,20 @@ def test_a_contradiction_of_the_live_teacher_is_found(project, tmp_path, monkeyp
     assert "otherwise than the live teacher (by 0.5 of " in said
 
 
+def test_a_half_built_cache_names_the_command_that_finishes_it(project):
+    words = ("build", ROW, "--cache", "parts", "--dtype", "float32", "--taps", "embedding")
+    ran(project, "cache_teacher", *words)
+    (place,) = (project / "parts").glob("*/")
+    whole = (place / "records.bin").read_bytes()
+    (place / "blocks.log").write_bytes(b"")
+    said = refused(project, "train", ROW, "--work-dir", "no", "--cache", "parts")
+    assert "is half built or damaged: 0 of 1 blocks are there" in said
+    command_line = said.strip().rpartition("python tools/cache_teacher.py ")[2]
+    ran(project, "cache_teacher", *command_line.split())
+    assert (place / "records.bin").read_bytes() == whole
+    assert len(manifests(project / "parts")) == 1
+
+
 def test_verify_and_stat_say_what_is_there(project, tmp_path):
     said = ran(project, "cache_teacher", "stat", "exact")
     assert "WaveSkeleton" in said
