@@ -18,6 +18,7 @@ from .registry import near
 SINGLE_LABEL = "single-label"
 MULTI_LABEL = "multi-label"
 STRONG = "_strong"  # behind a modality's name: the same clip, augmented more; behind "logits": what it gives
+LESSON = "lesson"  # the batch field with what a teacher said earlier, by tap, where it is read from a cache
 IGNORED = -100  # the target of a clip whose label may not be used (torch's default ``ignore_index``)
 
 

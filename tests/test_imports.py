@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "statistics": LEAVES | {"statistics", "records", "compat"},
     "engine": LEAVES | {"engine", "weights", "evaluation", "records"},
     "models": LEAVES | {"models", "taps", "losses", "weights", "distillers"},
+    "cache": LEAVES | {"cache", "datasets", "engine", "models", "records", "taps"},
     "compose": LEAVES | {"compose", "weights"},
     "zoo": LEAVES | {"zoo", "records", "statistics"},
     "publishing": LEAVES
@@ -46,7 +47,7 @@ MAY_IMPORT = {
         "records",
         "zoo",
     },
-    "matrix": LEAVES | {"matrix", "compose", "engine", "models", "records", "weights"},
+    "matrix": LEAVES | {"matrix", "cache", "compose", "engine", "models", "records", "weights"},
     "report": LEAVES | {"report", "records", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {

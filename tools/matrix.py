@@ -37,6 +37,11 @@ def parse() -> argparse.Namespace:
         "--calibrate", action="store_true", help="measure an epoch of what nothing is known of"
     )
     parser.add_argument("--record", action="store_true", help="fold the rows that are done into metafiles")
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="read teachers from caches there, built by the cells that need them first",
+    )
     parser.add_argument("--fresh", action="store_true", help="local: a new interpreter a cell, no forks")
     parser.add_argument("--address", help="ray: of a running cluster; default: one of this machine")
     parser.add_argument(
@@ -61,14 +66,14 @@ def matrix(arguments: argparse.Namespace) -> int:
     wanted = read_matrix(arguments.matrix, arguments.seeds)
     folder = Folder(wanted.name, arguments.smoke)
     if arguments.dry_run:
-        plan = planned(wanted, arguments.smoke, set(folder.read(PASSED) or []))
+        plan = planned(wanted, arguments.smoke, set(folder.read(PASSED) or []), arguments.cache)
         print(described(plan, measured(plan, wanted.configs), arguments.jobs))
         return 0
     folder.claim()
     engine = made_engine(arguments, folder)  # first: it imports while the plan is made
     try:
         passed = set(folder.read(PASSED) or [])
-        plan = planned(wanted, arguments.smoke, passed)
+        plan = planned(wanted, arguments.smoke, passed, arguments.cache)
         folder.write(PASSED, sorted(passed))
         costs = measured(plan, wanted.configs)
         for line in calibrate(plan, costs, engine, folder, TOOLS / "train.py") if arguments.calibrate else ():
@@ -81,11 +86,14 @@ def matrix(arguments: argparse.Namespace) -> int:
         engine.close()
 
 
-def planned(wanted, smoke: bool, passed: set[str]):
+def planned(wanted, smoke: bool, passed: set[str], cache: str | None = None):
     """The plan, and what stands in its folders; models that ``passed`` earlier are not tried again."""
+    from kdbench.matrix.caches import read_teachers_from
     from kdbench.matrix.plan import judge_all, make_plan
 
     plan = make_plan(wanted, smoke, passed)
+    for line in read_teachers_from(plan, cache) if cache else ():
+        print(line)
     judge_all(plan)
     return plan
 

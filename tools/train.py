@@ -38,6 +38,14 @@ def parse() -> argparse.Namespace:
         help="scale the learning rate with the batch size of all processes",
     )
     parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="read the teacher from its cache there (tools/cache_teacher.py), not run it",
+    )
+    parser.add_argument(
+        "--build-cache", action="store_true", help="with --cache: build it first if it is not there"
+    )
+    parser.add_argument(
         "--tracker", nargs="+", metavar="NAME", choices=TRACKERS, help=f"of {', '.join(TRACKERS)}"
     )
     return parser.parse_args()
@@ -65,6 +73,7 @@ def train(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         threads=arguments.threads,
     )
+    read_cache(config, arguments)
     announce(config)
     metrics = fit(config)
     if metrics is not None:
@@ -90,6 +99,16 @@ def prepare(config, arguments: argparse.Namespace) -> None:
             )
         config.auto_scale_lr.enable = True
     record(config)
+
+
+def read_cache(config, arguments: argparse.Namespace) -> None:
+    """Put a cache into the teacher's place, if one is asked for."""
+    if arguments.build_cache and not arguments.cache:
+        raise ValueError("--build-cache does not say where; give --cache DIR")
+    if arguments.cache:
+        from kdbench.cache import attach
+
+        print(f"the teacher is read from {attach(config, arguments.cache, arguments.build_cache)}")
 
 
 def leave_out_idle_loops(config, validate: bool = True) -> None:

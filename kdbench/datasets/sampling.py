@@ -21,7 +21,8 @@ class EpochSampler(Sampler[Draw]):
     ``round_up`` (by default: when shuffling) adds samples until every process has as many as the others; else they
     differ by one at most, which is right for testing, but in training a process with one batch less would leave the
     others waiting for ever. ``start`` samples of this rank are skipped once, in constant time: that is how a run
-    goes on in the middle of an epoch.
+    goes on in the middle of an epoch. ``draws`` says after how many epochs augmentation repeats itself (never, by
+    default); the order of clips is a new one in every epoch all the same.
     """
 
     def __init__(
@@ -32,15 +33,20 @@ class EpochSampler(Sampler[Draw]):
         batch_size: int = 1,
         samples_per_epoch: int | None = None,
         round_up: bool | None = None,
+        draws: int | None = None,
     ):
         if len(dataset) == 0:
             raise ValueError("the data set is empty")
+        if draws is not None and draws < 1:
+            raise ValueError(
+                f"draws={draws}; each clip has 1 draw at least, or None for a new one every epoch"
+            )
         self.rank, self.world_size = get_dist_info()
         self.size, self.seed, self.shuffle, self.batch_size = len(dataset), seed or 0, shuffle, batch_size
         self.total = samples_per_epoch or self.size
         if shuffle if round_up is None else round_up:
             self.total = -(-self.total // self.world_size) * self.world_size
-        self.epoch, self.start = 0, 0
+        self.epoch, self.start, self.draws = 0, 0, draws
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration draws."""
@@ -49,6 +55,10 @@ class EpochSampler(Sampler[Draw]):
     def skip(self, start: int) -> None:
         """Let the next iteration begin at this rank's sample ``start``."""
         self.start = start
+
+    def drawn_epoch(self, epoch: int) -> int:
+        """The epoch whose augmentation an epoch has."""
+        return epoch % self.draws if self.draws else epoch
 
     def order(self, epoch: int) -> np.ndarray:
         """All indices of an epoch, in the order of one process."""
@@ -72,9 +82,8 @@ class EpochSampler(Sampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         start, self.start = self.start, 0
-        return iter(
-            [Draw(self.seed, self.epoch, int(i)) for i in self.order(self.epoch)[self._is_mine()][start:]]
-        )
+        mine, epoch = self.order(self.epoch)[self._is_mine()][start:], self.drawn_epoch(self.epoch)
+        return iter([Draw(self.seed, epoch, int(i)) for i in mine])
 
     def __len__(self) -> int:
         return int(self._is_mine().sum()) - self.start

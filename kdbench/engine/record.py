@@ -135,6 +135,7 @@ class RecordResult(Hook):
             "metrics": metrics,
             "selected": None,
             "teacher": describe_teacher(config, model),
+            **describe_cache(config),
             "student": {
                 **describe_network(model.student, model._roles["student"].reads, model.data),
                 "sha256": file_hash(student_file) if student_file.is_file() else None,
@@ -293,10 +294,20 @@ def describe_network(network: nn.Module, reads: Sequence[str], data: Any) -> dic
 
 def describe_teacher(config: Any, model: Any) -> dict[str, Any] | None:
     """The teacher's class, cost and files, each with what its own run says of it."""
-    if model.teacher is None:
+    cache = config.get("teacher_cache")
+    if model.teacher is None and not cache:
         return None
     origins = [lineage.origin(path) for path in lineage.weight_files(config.model["teacher"])]
+    if model.teacher is None:  # it was let go; what it is was noted when it filled the cache
+        return {**cache["teacher"], "origins": origins}
     return {**describe_network(model.teacher, model._roles["teacher"].reads, model.data), "origins": origins}
+
+
+def describe_cache(config: Any) -> dict[str, Any]:
+    """The cache that took the teacher's place in training; nothing where it was run."""
+    cache = dict(config.get("teacher_cache") or {})
+    cache.pop("teacher", None)
+    return {"teacher_cache": cache} if cache else {}
 
 
 def describe_cost(seconds: Mapping[str, float], steps: int, runner: Any) -> dict[str, Any]:

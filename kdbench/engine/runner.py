@@ -191,6 +191,7 @@ class Runner(MMEngineRunner):
                 "torch": torch.__version__,
                 "seed": self.seed,
                 "global_batch": self._global_batch,
+                "teacher_cache": self._teacher_cache,
                 **self.train_loop.position,
             },
             "state_dict": unwrapped(self.model).state_dict(),
@@ -204,6 +205,11 @@ class Runner(MMEngineRunner):
     @property
     def _global_batch(self) -> int:
         return self.train_dataloader.batch_size * self.world_size
+
+    @property
+    def _teacher_cache(self) -> str | None:
+        """The key of the cache that the teacher is read from; None where it is run."""
+        return (self.cfg.get("teacher_cache") or {}).get("key")
 
     def load_or_resume(self) -> None:
         """Load what ``resume`` and ``load_from`` ask for, once."""
@@ -234,9 +240,15 @@ class Runner(MMEngineRunner):
         """Put everything into the state of a checkpoint. Nothing in it is executed."""
         state = read_checkpoint(filename)
         meta = state["meta"]
-        present = {"seed": self.seed, "global_batch": self._global_batch}
+        present = {
+            "seed": self.seed,
+            "global_batch": self._global_batch,
+            "teacher_cache": self._teacher_cache,
+        }
         other = [
-            f"{name} {meta[name]} (now {value})" for name, value in present.items() if meta[name] != value
+            f"{name} {meta.get(name)} (now {value})"
+            for name, value in present.items()
+            if meta.get(name) != value
         ]
         if other:
             raise CheckpointError(

@@ -26,7 +26,8 @@ _OF_A_RUN = re.compile(
 class Cell:
     """One run. ``folder`` is its work directory and its key; ``starts`` are the weight files that it reads.
 
-    ``selects`` says whether a validation split chooses an epoch, so that a whole result has two scores.
+    ``selects`` says whether a validation split chooses an epoch, so that a whole result has two scores. ``cache`` is
+    the folder of caches that the teacher is read from, None where it is run.
     """
 
     row: str
@@ -44,6 +45,7 @@ class Cell:
     epochs: int = 0
     selects: bool = False
     starts: tuple[str, ...] = ()
+    cache: str | None = None
 
     def __str__(self) -> str:
         return f"{self.row} seed {self.seed}"
@@ -71,6 +73,7 @@ class Cell:
             *["--seed", str(self.seed)],
             *(["--amp", self.amp] if self.amp else []),
             *(["--deterministic"] if self.deterministic else []),
+            *(["--cache", self.cache, "--build-cache"] if self.cache else []),
         ]
 
     def as_dict(self) -> dict[str, Any]:

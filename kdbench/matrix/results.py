@@ -59,7 +59,7 @@ def _judge_checkpoints(cell: Cell, folder: Path) -> Verdict:
     present = stamp_of(cell)
     differing = [
         f"{name} {_short(stamp.get(name))}, now {_short(value)}"
-        for name, value in present.items()
+        for name, value in {**dict.fromkeys(stamp), **present}.items()
         if stamp.get(name) != value
     ]
     if differing:
@@ -71,7 +71,9 @@ def stamp_of(cell: Cell) -> dict[str, Any]:
     """What a cell's checkpoints depend on, the weights that it starts from included."""
     starts = {path: file_hash(path) for path in cell.starts if Path(path).is_file()}
     names = ("sha256", "seed", "smoke", "precision", "deterministic")
-    return {**{name: getattr(cell, name) for name in names}, "starts": starts}
+    # Where the caches lie is no matter, but what a live teacher began no cached one may go on with.
+    said = {**{name: getattr(cell, name) for name in names}, "starts": starts}
+    return {**said, "cached": True} if cell.cache else said
 
 
 def write_stamp(cell: Cell) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..distillers.base import Distiller
 from ..losses import default_task_loss, probabilities
 from ..registry import DISTILLERS, LOSSES, MODELS, build, find
-from ..spec import DataSpec, Fields, MissingWeightsError, Needs, refuse
+from ..spec import LESSON, DataSpec, Fields, IncompatibleError, MissingWeightsError, Needs, refuse
 from ..weights import RANDOM, load_weights
 from . import checks
 from .preprocessor import Preprocessor
@@ -31,6 +31,9 @@ class Distillation(BaseModel):
     before any weight is read; ``load_weights=False`` stops after the checks.
 
     The teacher is always in eval mode, has no gradients and is in no checkpoint: it comes from its own file.
+
+    A batch with the field ``lesson``, what the teacher said of it by tap, is not shown to the teacher. ``cached=True``
+    promises it of every batch in training: the teacher is then built for the checks, and let go unread.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Distillation(BaseModel):
         preprocessor: dict | None = None,
         predict_teacher: bool = False,
         load_weights: bool = True,
+        cached: bool = False,
     ):
         super().__init__(build(MODELS, {"type": Preprocessor, **(preprocessor or {})}))
         self.data = data if isinstance(data, DataSpec) else DataSpec(**data)
@@ -53,6 +57,7 @@ class Distillation(BaseModel):
             distill_weight,
             predict_teacher,
         )
+        self.cached = False
         self.task = build(LOSSES, task_loss) if task_loss else default_task_loss(self.data.task)
         self._roles = {"student": Role("student", student, self.data)}
         self.student = self._roles["student"].model
@@ -68,6 +73,9 @@ class Distillation(BaseModel):
         self.train(self.training)
         self._lend_heads()
         checks.rehearse(self, self.data)
+        self.cached = cached  # only now: a rehearsal has no lesson
+        if cached and not predict_teacher:
+            self._let_teacher_go()
         if load_weights:
             self._load_weights()
             self._lend_heads()  # a method may have copied the weights of before
@@ -138,6 +146,11 @@ class Distillation(BaseModel):
         self.register_state_dict_post_hook(drop)
         self.register_load_state_dict_post_hook(forgive)
 
+    def _let_teacher_go(self) -> None:
+        """Keep no teacher, and read none of the modalities that only it reads."""
+        self.teacher = None
+        self._roles.pop("teacher", None)
+
     def _load_weights(self) -> None:
         for role in self._roles.values():
             if role.weights not in (None, RANDOM):
@@ -198,13 +211,21 @@ class Distillation(BaseModel):
         student = self._roles["student"](inputs)
         predicted = Fields({**student, "logits": self._logits(student)})
         losses = {name: self.task_weight * value for name, value in self.task(predicted, batch).items()}
+        lesson = batch.pop(LESSON, None)
         if self.distiller is not None:
-            terms = self.distiller(student, self._lesson(inputs), batch)
+            terms = self.distiller(student, self._lesson(inputs, lesson), batch)
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
 
-    def _lesson(self, inputs: Mapping[str, Tensor]) -> Fields:
+    def _lesson(self, inputs: Mapping[str, Tensor], given: Mapping[str, Any] | None) -> Fields:
         """What the distiller reads of the teacher; nothing runs for a method that reads nothing."""
+        if given is not None:
+            return Fields({name: _in_full(value) for name, value in given.items()})
+        if self.cached:
+            raise IncompatibleError(
+                f"the model was built with cached=True and a batch has no '{LESSON}'; train it with "
+                "tools/train.py --cache, or build it with cached=False"
+            )
         reads = self.teacher is not None and self.distiller is not None and self.distiller.needs.teacher
         return self._teach(inputs) if reads else Fields()
 
@@ -229,3 +250,8 @@ class Distillation(BaseModel):
             if "frame_logits" in taught:
                 columns["teacher_frame_logits"] = taught.frame_logits.float()
         return [{name: column[i] for name, column in columns.items()} for i in range(len(student.logits))]
+
+
+def _in_full(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    """Single precision, in which losses are computed; a cache may hold half of it."""
+    return value.float() if isinstance(value, Tensor) else [part.float() for part in value]

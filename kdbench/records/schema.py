@@ -93,6 +93,19 @@ class Network(_Model):
     origins: list[Origin]
 
 
+class TeacherCache(_Model):
+    """The cache that training read the teacher from; it was not run. Absent where it was."""
+
+    key: Annotated[Sha256, Field(description="hash of teacher, data, draws, code and form")]
+    dtype: Literal["float16", "float32"]
+    taps: list[str]
+    records: Count
+    draws: Annotated[Count | None, Field(description="after how many epochs augmentation repeats")] = None
+    top_k: Annotated[Count | None, Field(description="logits kept as they are; the rest is their mass")] = (
+        None
+    )
+
+
 class Student(Network):
     """The trained network."""
 
@@ -188,6 +201,7 @@ class Result(_Record):
     metrics: Metrics
     selected: Selected | None
     teacher: Network | None
+    teacher_cache: TeacherCache | None = None
     student: Student
     distiller: str | None
     start: Start | None = None

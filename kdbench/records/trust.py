@@ -35,6 +35,8 @@ def reasons_for_doubt(records: Sequence[Mapping[str, Any]], hashes: Sequence[str
         found.append("uncommitted changes")
     if any(record["repro"]["git_commit"] is None for record in records):
         found.append("unknown commit")
+    if any((record.get("teacher_cache") or {}).get("top_k") for record in records):
+        found.append("a teacher of which only the top logits were kept")
     if None in hashes:
         found.append("unknown test data")
     return found

@@ -146,3 +146,17 @@ def test_what_a_transform_draws_does_not_depend_on_the_ones_before():
 
     draw = Draw(3, 2, 1)
     assert transformed({}, [greedy, noted], draw) == transformed({}, [idle, noted], draw)
+
+
+@given(sizes, seeds, st.integers(1, 4), st.integers(0, 20))
+def test_augmentation_repeats_itself_after_so_many_epochs_and_the_order_does_not(size, seed, draws, epoch):
+    cycled, fresh = sampler(size, seed=seed, draws=draws), sampler(size, seed=seed)
+    for made in (cycled, fresh):
+        made.set_epoch(epoch)
+    assert indices(cycled) == indices(fresh)
+    assert {draw.epoch for draw in cycled} == {epoch % draws}
+
+
+def test_no_draw_at_all_is_refused():
+    with pytest.raises(ValueError, match=r"draws=0; each clip has 1 draw at least"):
+        sampler(3, draws=0)

@@ -201,6 +201,19 @@ def test_what_makes_a_row_unreliable():
     assert reasons_for_doubt(three[:1], [HASH]) == ["fewer than 3 seeds"]
 
 
+def test_a_teacher_read_from_a_cache_is_said_and_its_top_alone_is_doubted():
+    form = {"key": HASH, "dtype": "float16", "taps": ["logits"], "records": 9, "draws": None, "top_k": None}
+    cached = validated({**record(), "teacher_cache": form}, "here")
+    assert run_id(cached) != run_id(record())
+    top = validated({**record(), "teacher_cache": {**form, "top_k": 3}}, "here")
+    assert reasons_for_doubt([cached] * 3, [HASH] * 3) == []
+    assert reasons_for_doubt([cached, cached, top], [HASH] * 3) == [
+        "a teacher of which only the top logits were kept"
+    ]
+    with pytest.raises(InvalidDataError, match=r"teacher_cache\.dtype"):
+        validated({**record(), "teacher_cache": {**form, "dtype": "int8"}}, "here")
+
+
 def test_the_hash_of_the_test_split_is_that_of_the_predictions():
     target = np.array([2, 0, 1])
     predictions = Predictions(np.zeros((3, 3)), target, np.arange(3))
