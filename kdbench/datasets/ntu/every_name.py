@@ -2,8 +2,8 @@
 
 Each performer of a setup does its actions twice before three cameras: actions 1 to 60 in setups 1 to 17, actions 61 to
 120 in the others. Who is in which setup is read off the list of performers, sample by sample, in the CTR-GCN repository
-(Chen et al., ICCV 2021; ``data/ntu120/statistics/performer.txt`` at 015a8a8). Less the missing ones, the names here make
-a list of the same length, and they give the published counts of all protocols.
+(Chen et al., ICCV 2021; ``data/ntu120/statistics/performer.txt`` at 015a8a8). Less the missing ones, the names here
+make a list of the same length, and they give the published counts of all protocols.
 """
 
 from itertools import product
