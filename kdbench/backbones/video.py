@@ -101,6 +101,8 @@ class FrameCNN(nn.Module):
         frames = (with_difference(video) if self.difference else video).flatten(0, 1)
         if shown is None:
             return self._encoded(frames).unflatten(0, batch)
+        if torch.compiler.is_exporting():  # a file cannot leave pictures out
+            return torch.where(shown[:, None], self._encoded(frames), 0.0).unflatten(0, batch)
         if not shown.any():  # batch norm has no statistics of nothing
             return frames.new_zeros(*batch, self.width)
         found = self._encoded(frames[shown])
