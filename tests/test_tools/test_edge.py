@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.toy_project import ALONE, ROW, TEACHER, command, write_project
+from tests.toy_project import ALONE, ROOT, ROW, TEACHER, command, write_project
 
 COST, EXPORT = "analysis/cost", "analysis/export"
 RUN = "work_dirs/baseline/waves_wave_inertial/seed0"
@@ -80,3 +80,9 @@ def test_what_is_no_run_is_refused(trained):
     assert "configs is no folder of a run: it lacks student.safetensors or its record; there is: _base_" in (
         done.stderr
     )
+
+
+def test_a_fitted_student_is_refused():
+    done = command(ROOT, COST, "configs/classical/utd_inertial_ridge.py", "--no-data")
+    assert done.returncode == 2
+    assert "has a student that is fitted, not a network; there is: rows of networks" in done.stderr
