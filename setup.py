@@ -10,6 +10,7 @@ version = re.search(r'__version__ = "(.+?)"', (here / "kdbench/__init__.py").rea
 
 REPORT = ["matplotlib>=3.8", "jinja2>=3.1", "scikit-posthocs>=0.11"]
 PUBLISH = ["huggingface_hub>=1.0"]
+EDGE = ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
@@ -25,6 +26,7 @@ DEV = [
     "playwright>=1.45",  # drives a Chromium that is there; its tests are skipped where there is none
     *VIDEO,
     *PUBLISH,
+    *EDGE,
     *RAY,
     *SLURM,
 ]
@@ -55,11 +57,12 @@ setup(
     extras_require={
         "report": REPORT,
         "publish": PUBLISH,
+        "edge": EDGE,
         "video": [*VIDEO, *TORCHCODEC],
         "mmdet": MMDET,
         "ray": RAY,
         "slurm": SLURM,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *PUBLISH, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
+        "all": [*REPORT, *PUBLISH, *EDGE, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
     },
 )

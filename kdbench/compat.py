@@ -95,6 +95,29 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
+def load_onnx_exporter() -> None:
+    """Make sure that ``torch.onnx.export`` has what it needs, ``onnx`` and ``onnxscript``; both are optional."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except Exception as error:  # also TypeError: of protobuf's generated files of another version
+        raise MissingPackageError(
+            f"ONNX files need onnx and onnxscript ({error}); pip install 'kdbench[edge]'"
+        ) from error
+
+
+def load_onnx_quantisation() -> Any:
+    """``onnxruntime.quantization``, which needs ``onnx`` too; both are optional."""
+    try:
+        import onnxruntime.quantization
+        import onnxruntime.quantization.shape_inference
+    except Exception as error:
+        raise MissingPackageError(
+            f"quantisation needs onnx and onnxruntime ({error}); pip install 'kdbench[edge]'"
+        ) from error
+    return onnxruntime.quantization
+
+
 def load_huggingface_hub() -> Any:
     """``huggingface_hub``, for model cards and uploads; it is optional."""
     try:

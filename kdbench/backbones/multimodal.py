@@ -1,6 +1,5 @@
 """Multi-modal networks: late fusion, fusion of feature tokens, networks side by side."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,23 +13,26 @@ from .blocks import TransformerBlock, positions, prefixed
 MEANS = ("probabilities", "logits", "sigmoid")
 
 
-def mean_logits(logits: Tensor, of: str = "probabilities") -> Tensor:
+def mean_logits(logits: Tensor, of: str = "probabilities", shares: Sequence[float] | None = None) -> Tensor:
     """One decision of several networks: ``(P, B, K)`` to ``(B, K)``.
 
     ``of`` is what is averaged: ``"logits"``, softmax ``"probabilities"`` (the result is the log of their
-    mean) or ``"sigmoid"`` probabilities a class (the result is their log-odds).
+    mean) or ``"sigmoid"`` probabilities a class (the result is their log-odds). ``shares`` are P positive numbers,
+    how much each network counts beside the others; by default all count alike.
 
     >>> mean_logits(torch.tensor([[[0.0, 2.0]], [[2.0, 0.0]]])).softmax(-1)
     tensor([[0.5000, 0.5000]])
     """
+    share = logits.new_tensor(shares or [1.0] * len(logits), dtype=torch.float32)[:, None, None]
+    share = share / share.sum()
     if of == "logits":
-        return logits.mean(0)
+        return (logits * share.to(logits.dtype)).sum(0)
     logits = logits.float()  # half precision cannot hold the log of a small probability
     if of == "probabilities":
-        return logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
+        return (logits.log_softmax(-1) + share.log()).logsumexp(0)
     if of == "sigmoid":
         sigmoid = nn.functional.logsigmoid
-        return sigmoid(logits).logsumexp(0) - sigmoid(-logits).logsumexp(0)
+        return (sigmoid(logits) + share.log()).logsumexp(0) - (sigmoid(-logits) + share.log()).logsumexp(0)
     raise ValueError(f"the mean of '{of}' is unknown; {near(of, MEANS)}")
 
 
@@ -59,8 +61,9 @@ class LateFusion(nn.Module):
 
     ``members`` are configs of networks with ``embed`` and ``fc``, each with its own modalities and, if it was trained
     before, its own ``weights`` file (and ``prefix`` of the keys in it); ``load_own_weights`` reads those
-    files. ``fusion`` is as in ``mean_logits``. Taps: ``embedding`` (all members' side by side),
-    ``member_logits`` and ``member_embeddings`` (lists) and, for methods that read maps, those of the member
+    files. ``fusion`` and ``shares`` are as in ``mean_logits``: CTR-GCN joins joint, bone, joint motion and bone motion
+    as ``fusion="logits", shares=(0.6, 0.6, 0.4, 0.4)`` (Chen et al., ICCV 2021). Taps: ``embedding`` (all members' side
+    by side), ``member_logits`` and ``member_embeddings`` (lists) and, for methods that read maps, those of the member
     number ``lead``.
     """
 
@@ -70,17 +73,22 @@ class LateFusion(nn.Module):
         members: Sequence[Mapping[str, Any]],
         fusion: str = "probabilities",
         lead: int = 0,
+        shares: Sequence[float] | None = None,
     ):
         super().__init__()
         if fusion not in MEANS:
             raise ValueError(f"the fusion '{fusion}' is unknown; {near(fusion, MEANS)}")
+        if shares is not None and (len(shares) != len(members) or not all(share > 0 for share in shares)):
+            raise ValueError(
+                f"shares={tuple(shares)}; there is: {len(members)} members, a positive share each"
+            )
         members = [dict(member) for member in members]
         self.files = [(member.pop("weights", None), member.pop("prefix", "")) for member in members]
         self.members = Members(members, num_classes)
         strange = [type(member).__name__ for member in self.members if not hasattr(member, "embed")]
         if strange:
             raise ValueError(f"LateFusion joins single-clip networks; {', '.join(strange)} is none")
-        self.fusion, self.reads = fusion, self.members.reads
+        self.fusion, self.shares, self.reads = fusion, shares, self.members.reads
         self.joined = nn.Identity()
         self.taps = {
             **prefixed(f"members.{lead}", self.members[lead].taps),
@@ -106,7 +114,7 @@ class LateFusion(nn.Module):
         ]
         self.joined(torch.cat(embeddings, 1))
         logits = [member.fc(embedding) for member, embedding in zip(self.members, embeddings, strict=True)]
-        return mean_logits(torch.stack(logits), self.fusion)
+        return mean_logits(torch.stack(logits), self.fusion, self.shares)
 
 
 @BACKBONES.register_module()

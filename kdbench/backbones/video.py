@@ -17,6 +17,9 @@ def with_difference(video: Tensor) -> Tensor:
 
     Differences are taken in the precision of ``video``; the result has that of autocast where it is on.
     """
+    if torch.compiler.is_exporting():  # a file would hold the buffer below as a constant of zeros
+        step = video[:, 1:] - video[:, :-1]
+        return torch.cat((video, F.pad(step, (0, 0, 0, 0, 0, 0, 0, 1))), 2)
     batch, frames, channels, *picture = video.shape
     # One buffer in the final precision: joining and padding wide pictures costs as much as the convolutions.
     joined = torch.empty(
@@ -101,6 +104,8 @@ class FrameCNN(nn.Module):
         frames = (with_difference(video) if self.difference else video).flatten(0, 1)
         if shown is None:
             return self._encoded(frames).unflatten(0, batch)
+        if torch.compiler.is_exporting():  # a file cannot leave pictures out
+            return torch.where(shown[:, None], self._encoded(frames), 0.0).unflatten(0, batch)
         if not shown.any():  # batch norm has no statistics of nothing
             return frames.new_zeros(*batch, self.width)
         found = self._encoded(frames[shown])

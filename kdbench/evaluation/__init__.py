@@ -2,7 +2,7 @@
 
 from .accuracy import TopK, topk_accuracy
 from .calibration import Calibration, binned_gap, brier_score, expected_calibration_error
-from .cost import Latency, gflops, gmacs, latency, parameters
+from .cost import Latency, gflops, gmacs, latency, parameters, timed
 from .fidelity import Fidelity, agreement, decision_agreement, decision_kl_fidelity, kl_fidelity
 from .mean_ap import BranchAP, MeanAP, average_precision, average_precision_authors, mean_average_precision
 from .views import EachOf
@@ -29,5 +29,6 @@ __all__ = [
     "latency",
     "mean_average_precision",
     "parameters",
+    "timed",
     "topk_accuracy",
 ]

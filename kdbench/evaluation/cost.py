@@ -1,7 +1,7 @@
 """What a model costs: parameters, operations and latency."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,13 +61,30 @@ def gmacs(model: nn.Module, *inputs: Tensor) -> float:
 def latency(model: nn.Module, *inputs: Tensor, repeats: int = 50, warmup: int = 5) -> Latency:
     """The time of one forward in eval mode on these inputs, on the device and with the threads as they are."""
     on_gpu = any(x.is_cuda for x in inputs)
-    milliseconds = []
+
+    def forward() -> None:
+        model(*inputs)
+        if on_gpu:
+            torch.cuda.synchronize()
+
     with _evaluating(model):
-        for _ in range(warmup + repeats):
-            start = time.perf_counter()
-            model(*inputs)
-            if on_gpu:
-                torch.cuda.synchronize()
-            milliseconds.append(1e3 * (time.perf_counter() - start))
+        return timed(forward, repeats, warmup)
+
+
+def timed(
+    call: Callable[[], object],
+    repeats: int = 50,
+    warmup: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Latency:
+    """The time of a call, ``repeats`` times after ``warmup`` that do not count.
+
+    ``clock`` gives seconds; ``time.process_time`` adds up all threads, and what else the machine does counts little.
+    """
+    milliseconds = []
+    for _ in range(warmup + repeats):
+        start = clock()
+        call()
+        milliseconds.append(1e3 * (clock() - start))
     p50, p95 = torch.tensor(milliseconds[warmup:]).quantile(torch.tensor([0.5, 0.95])).tolist()
     return Latency(p50, p95)

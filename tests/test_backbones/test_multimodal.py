@@ -39,6 +39,29 @@ def test_means_of_certain_networks_stay_finite(of: str) -> None:
     assert mean_logits(torch.tensor([[[500.0, -500.0]], [[400.0, -400.0]]]), of).isfinite().all()
 
 
+@pytest.mark.parametrize("of", ["probabilities", "logits", "sigmoid"])
+def test_shares_are_how_much_each_network_counts(of: str) -> None:
+    logits, shares = torch.randn(4, 3, 5), (0.6, 0.6, 0.4, 0.4)
+    often = torch.cat((logits, logits, logits[:2]))  # 3 : 3 : 2 : 2
+    torch.testing.assert_close(mean_logits(logits, of, shares), mean_logits(often, of))
+    torch.testing.assert_close(mean_logits(logits, of, (2.0,) * 4), mean_logits(logits, of))
+    assert not torch.allclose(mean_logits(logits, of, shares), mean_logits(logits, of))
+
+
+def test_four_streams_are_joined_as_their_authors_do(clips: tuple[Tensor, Tensor]) -> None:
+    streams = [{**SKELETON, "streams": (name,)} for name in ("joint", "bone", "motion", "bone_motion")]
+    network = LateFusion(5, streams, fusion="logits", shares=(0.6, 0.6, 0.4, 0.4)).eval()
+    alone = torch.stack([member(clips[0]) for member in network.members])
+    scores = 0.6 * (alone[0] + alone[1]) + 0.4 * (alone[2] + alone[3])
+    torch.testing.assert_close(2 * network(clips[0]), scores)
+
+
+@pytest.mark.parametrize("shares", [(1.0,), (0.6, 0.0), (0.6, -0.4)])
+def test_every_member_has_a_positive_share(shares: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="there is: 2 members, a positive share each"):
+        LateFusion(5, [SKELETON, INERTIAL], shares=shares)
+
+
 def test_an_unknown_mean_has_near_matches() -> None:
     with pytest.raises(ValueError, match="the fusion 'logit' is unknown; did you mean: logits"):
         LateFusion(5, [SKELETON], fusion="logit")

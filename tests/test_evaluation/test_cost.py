@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdbench.evaluation import gflops, gmacs, latency, parameters
+from kdbench.evaluation import gflops, gmacs, latency, parameters, timed
 
 
 def test_parameters_are_counted_once() -> None:
@@ -30,3 +30,14 @@ def test_latency_leaves_the_model_as_it_was() -> None:
     assert 0 < time.p50 <= time.p95
     assert [module.training for module in model] == [True, False, True]
     assert torch.equal(model[2].running_mean, before)
+
+
+def test_a_call_is_timed_after_it_is_warm() -> None:
+    ticks = iter(
+        [0.0, 9.0, 10.0, 19.0, 20.0, 20.001, 30.0, 30.003, 40.0, 40.002]
+    )  # the first two are warm-up
+    calls = []
+    found = timed(lambda: calls.append(0), repeats=3, warmup=2, clock=lambda: next(ticks))
+    assert len(calls) == 5
+    assert found.p50 == pytest.approx(2.0, abs=1e-3)
+    assert found.p95 == pytest.approx(2.9, abs=1e-3)

@@ -30,8 +30,11 @@ def find_setups(source: Path, missing: frozenset[str], parts: Path) -> list[Setu
     from kdbench.datasets.ntu.names import Name
     from kdbench.spec import InvalidDataError
 
-    found = defaultdict(list)
+    found, places = defaultdict(list), {}
     for path in sorted(source.rglob("*.skeleton")):
+        if path.stem in places:
+            raise InvalidDataError(f"{path.stem} is there twice: {places[path.stem]} and {path}; keep one")
+        places[path.stem] = path
         found[Name.parse(path.name).setup].append(path)
     if not found:
         raise InvalidDataError(f"{source} holds no .skeleton file; unpack the authors' archives there")
@@ -133,11 +136,27 @@ def report(out: Path, skipped: dict[str, str]) -> None:
     for protocol, published in COUNTS.items():
         found = tuple(len(in_split(names, protocol, split)) for split in ("train", "test"))
         print(f"{protocol}: {found[0]} train, {found[1]} test; whole: {published[0]} and {published[1]}")
+    report_names({*map(str, names), *skipped})
     reasons = {name: reason for name, reason in skipped.items() if "missing skeletons" not in reason}
     for name, reason in list(reasons.items())[:SHOWN]:
         print(f"skipped {name}: {reason}")
     if len(reasons) > SHOWN:
         print(f"and {len(reasons) - SHOWN} more; the index names all")
+
+
+def report_names(found: set[str]) -> None:
+    """Which samples of the edition were not in the source at all, and which names no edition has."""
+    from kdbench.datasets.ntu.every_name import every_name
+    from kdbench.datasets.ntu.names import Name
+
+    edition = "60" if all(Name.parse(name).is_in("60") for name in found) else "120"
+    official = {str(name) for name in every_name(edition)}
+    for what, names in (
+        (f"of the {len(official)} of NTU RGB+D {edition} were not in the source", official - found),
+        (f"have names that NTU RGB+D {edition} has not", found - official),
+    ):
+        if names:
+            print(f"{len(names)} samples {what}, the first {min(names)}")
 
 
 def main(arguments: list[str] | None = None) -> int:
