@@ -174,10 +174,11 @@ def test_seeds_that_started_from_different_rows_are_not_folded(trained) -> None:
 
 
 def test_a_first_phase_is_not_recorded(trained) -> None:
+    before = {path: path.read_bytes() for path in trained.glob("configs/*/metafile.yml")}
     done = command(trained, "record", f"work_dirs/first/{STEM}", f"work_dirs/second/{STEM}")
     assert (done.returncode, done.stderr) == (
         2,
         f"error: first/{STEM} is the first phase of a method, no result; there is: second/{STEM}, whose record has the "
         "budget of both\n",
     )
-    assert not list(trained.glob("configs/*/metafile.yml"))
+    assert {path: path.read_bytes() for path in trained.glob("configs/*/metafile.yml")} == before

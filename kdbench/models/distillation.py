@@ -217,7 +217,7 @@ class Distillation(BaseModel):
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
 
-    def _lesson(self, inputs: Mapping[str, Tensor], given: Mapping[str, Any] | None) -> Fields:
+    def _lesson(self, inputs: Mapping[str, Tensor], given: Mapping[str, Any] | None = None) -> Fields:
         """What the distiller reads of the teacher; nothing runs for a method that reads nothing."""
         if given is not None:
             return Fields({name: _in_full(value) for name, value in given.items()})
