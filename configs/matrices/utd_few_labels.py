@@ -1,0 +1,22 @@
+"""UTD-MHAD with few labels for teacher and student alike: labels alone, KL, pseudo-labels, agreement, and other methods.
+
+Two subjects, one subject, 25 % and 10 % of the clips are labelled; all other training clips are there without labels.
+"""
+
+seeds = (0, 1, 2, 3, 4)
+amp = "auto"
+_few = ("s13", "s1", "p25", "p10")
+_student = ("inertial_cnn", "depth_cnn")
+_term_by_term = ("crossview_logit", None, "crossview_all", "crossview_balanced", "crossview_contrast")
+rows = [
+    dict(row="baseline/utd_{few}_labels_{net}", axes=dict(few=_few, net=("skeleton_cnn", *_student))),
+    dict(
+        row="{method}/utd_{few}_skeleton_cnn_{student}",
+        axes=dict(method=("kd", "fitnet"), few=_few, student=_student),
+    ),
+    dict(
+        row="crossview/utd_{few}_skeleton_cnn_{student}",
+        axes=dict(few=_few, student=_student),
+        distiller=_term_by_term,
+    ),
+]
