@@ -5,9 +5,11 @@ Only the standard library is imported at module level, so that ``--help`` answer
 """
 
 import argparse
+import csv
+import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 WRONG_USE, INVALID_DATA = 2, 3
@@ -112,3 +114,12 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines of equal keys as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()

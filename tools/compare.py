@@ -1,8 +1,6 @@
 """Says which of two rows is better, by how much and how surely; or sets several beside one."""
 
 import argparse
-import csv
-import io
 import json
 import sys
 from pathlib import Path
@@ -142,11 +140,7 @@ def write(arguments: argparse.Namespace, found: list) -> None:
     if arguments.json:
         write_text(arguments.json, json.dumps(lines, indent=1) + "\n")
     if arguments.csv:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, lines[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-        write_text(arguments.csv, text.getvalue())
+        write_text(arguments.csv, command.csv_text(lines))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def agreement_loss(views: Tensor, form: str = "mutual", detach: bool = False) ->
     (views,) = precise(views)
     logs = views.log_softmax(2)
     if form == "jsd":
-        return _entropy(_mean_log(logs)).mean() - _entropy(logs).mean()
+        return _entropy(mean_log(logs)).mean() - _entropy(logs).mean()
     count = views.shape[1]
     if count == 1:
         return views.sum() * 0
@@ -73,7 +73,8 @@ def agreement_loss(views: Tensor, form: str = "mutual", detach: bool = False) ->
     return divergence.sum((1, 2)).mean() / (count * (count - 1))
 
 
-def _mean_log(logs: Tensor) -> Tensor:
+def mean_log(logs: Tensor) -> Tensor:
+    """The logarithm of the mean of the views' (or students') probabilities: logarithms ``(B, V, K)`` to ``(B, K)``."""
     return logs.logsumexp(1) - math.log(logs.shape[1])
 
 

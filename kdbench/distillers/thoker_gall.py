@@ -1,6 +1,5 @@
 """Cross-modal Knowledge Distillation for Action Recognition (Thoker and Gall, ICIP 2019)."""
 
-import math
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from ..registry import DISTILLERS
 from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
+from .crossview import mean_log
 from .dml import labels_loss, mutual_loss
 from .precision import precise
 
@@ -31,7 +31,7 @@ def ensemble_logits(peers: Tensor) -> Tensor:
     tensor([[0.7500, 0.2500]])
     """
     (peers,) = precise(peers)
-    return peers.log_softmax(2).logsumexp(1) - math.log(peers.shape[1])
+    return mean_log(peers.log_softmax(2))
 
 
 @DISTILLERS.register_module()

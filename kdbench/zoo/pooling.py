@@ -29,11 +29,6 @@ class Pooled(NamedTuple):
     high: float | None
     p: float | None
 
-    @property
-    def differences(self) -> list[float]:
-        """Those of all pairs, a seed each."""
-        return [value for pair in self.pairs for value in pair.differences.values()]
-
 
 def pooled(rows: Sequence[Row], against: Sequence[Row], metric: str | None = None) -> Pooled:
     """Each row beside the one in its place in ``against``, on their common seeds, and the mean over all.

@@ -8,7 +8,6 @@ training split, and accuracy is that of the whole test split. Without onnx and o
 """
 
 import argparse
-import csv
 import json
 import sys
 import tempfile
@@ -61,14 +60,17 @@ def cost(arguments: argparse.Namespace) -> None:
         lines += measured(students.read(place, arguments.seed), arguments)
     circumstances = how(arguments)
     show(lines, circumstances)
+    write(arguments, lines, circumstances)
+
+
+def write(arguments: argparse.Namespace, lines: list[dict[str, Any]], circumstances: dict[str, Any]) -> None:
+    """The files that were asked for, each whole or not there."""
+    from kdbench.engine.checkpoint import write_text
+
     if arguments.json:
-        text = json.dumps({**circumstances, "lines": lines}, indent=1)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_text(arguments.json, json.dumps({**circumstances, "lines": lines}, indent=1) + "\n")
     if arguments.csv:
-        with arguments.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(lines)
+        write_text(arguments.csv, command.csv_text(lines))
 
 
 def how(arguments: argparse.Namespace) -> dict[str, Any]:
