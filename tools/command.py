@@ -2,6 +2,7 @@
 
 Exit codes: 0 ok, 2 wrong use, 3 data missing or invalid, 4 diverged, 5 checkpoint refused, 75 stopped, to be resumed.
 Only the standard library is imported at module level, so that ``--help`` answers at once.
+Tools use the kdbench of their own checkout, whatever is installed.
 """
 
 import argparse
@@ -10,7 +11,10 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # after the tools themselves
 
 WRONG_USE, INVALID_DATA = 2, 3
 

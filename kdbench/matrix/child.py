@@ -21,12 +21,19 @@ HEARS_AFTER = 0.5  # seconds
 # benchmarks/cells.py. It reads these when a process starts.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 _PR_SET_PDEATHSIG = 1
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables that have to be set before a cell's process starts; what the user says of the allocator stands."""
+    """Variables that have to be set before a cell's process starts; what the user says of the allocator stands.
+
+    Cells of a checkout import that checkout, not what the environment has installed.
+    """
     allocator = ALLOCATOR if platform.libc_ver()[0] == "glibc" else {}
-    return {**allocator, **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    made = {**allocator, **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    if (_ROOT / "setup.py").is_file():
+        made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    return made
 
 
 def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
