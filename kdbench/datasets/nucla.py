@@ -129,6 +129,11 @@ class NUCLA(ClipDataset):
         """Class of each clip, ``(N,)`` int64; -100 where the label may not be used."""
         return self._targets
 
+    @property
+    def subjects(self) -> np.ndarray:
+        """Who acts in each clip, ``(N,)``, 1..10."""
+        return self.clips.subject
+
     def __len__(self) -> int:
         return len(self._targets)
 

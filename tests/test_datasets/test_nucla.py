@@ -59,6 +59,7 @@ def test_a_split_holds_the_clips_of_its_views_or_subjects(
     everything, _ = read_clips(tmp_path / FILE)
     assert len(data) == np.isin(getattr(everything, column), [*values]).sum()
     assert data.targets.tolist() == data.clips.label.tolist()
+    assert data.subjects.tolist() == data.clips.subject.tolist()
 
 
 def test_a_clip_is_its_own_recording_in_canonical_pose(tmp_path: Path) -> None:
