@@ -23,6 +23,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--configs", type=Path, default=Path("configs"), help="the folder whose metafiles hold recorded rows"
     )
+    parser.add_argument(
+        "--costs", type=Path, metavar="FILE", help="latencies, as tools/analysis/cost.py --json wrote them"
+    )
     parser.add_argument("--no-recorded", action="store_true", help="only runs, no row of a metafile")
     return parser.parse_args()
 
@@ -30,7 +33,7 @@ def parse() -> argparse.Namespace:
 def report(arguments: argparse.Namespace) -> None:
     """Read, lay out, write in one step."""
     from kdbench.engine.checkpoint import write_text
-    from kdbench.report import page, payload, read_runs
+    from kdbench.report import UNMEASURED, page, payload, read_latencies, read_runs
     from kdbench.zoo import read_metafile
 
     folders = arguments.folders or [WORK_DIRS] * WORK_DIRS.is_dir()
@@ -39,9 +42,10 @@ def report(arguments: argparse.Namespace) -> None:
         raise ValueError(
             f"there is neither {WORK_DIRS} nor {arguments.configs}/*/metafile.yml; name a folder of runs"
         )
+    latencies = read_latencies(arguments.costs) if arguments.costs else UNMEASURED
     runs = read_runs(folders)
     print(f"read {len(runs)} runs and {len(paths)} metafiles", file=sys.stderr)
-    tree = payload(runs, [read_metafile(path) for path in paths])
+    tree = payload(runs, [read_metafile(path) for path in paths], latencies)
     text = page(tree)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(arguments.out, text)

@@ -249,6 +249,7 @@ def describe_data(runner: Any) -> dict[str, Any]:
         "teacher_labels": lineage.teacher_labels(config, origins) if teacher else None,
         "task": spec.task,
         "num_classes": spec.num_classes,
+        "classes": class_names(runner.test_dataloader.dataset),
         "num_test": len(runner.test_dataloader.dataset),
     }
     splits = {"test": runner.test_dataloader.dataset}
@@ -265,6 +266,12 @@ def describe_data(runner: Any) -> dict[str, Any]:
         },
         "substituted": {name: dict(getattr(split, "substituted", {})) for name, split in splits.items()},
     }
+
+
+def class_names(dataset: Any) -> list[str] | None:
+    """What the classes are called, as many as there are; None where the data set does not say (``metainfo``)."""
+    names = (getattr(dataset, "metainfo", None) or {}).get("classes")
+    return None if names is None else [str(name) for name in names]
 
 
 def recordings(dataset: Any) -> Tensor | None:

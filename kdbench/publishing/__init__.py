@@ -4,14 +4,12 @@ from .artefact import publish
 from .card import HUB_NAMESPACE
 from .hub import upload
 from .loading import Artefact, disagreements, load
-from .trust import doubts
 from .zoo_entry import enter_weights
 
 __all__ = [
     "HUB_NAMESPACE",
     "Artefact",
     "disagreements",
-    "doubts",
     "enter_weights",
     "load",
     "publish",

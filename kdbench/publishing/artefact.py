@@ -15,14 +15,13 @@ from ..distillers.base import Distiller
 from ..engine.checkpoint import write_text
 from ..engine.hooks import STUDENT_FILE
 from ..engine.promises import fill_in
-from ..records import RESULT_FILE
+from ..records import RESULT_FILE, doubts
 from ..registry import DISTILLERS, find
 from ..weights import file_hash
 from .card import card, leaderboard_yaml, slug
 from .files import CARD, CONFIG, MANIFEST, RECORD, RESULTS_FOLDER, describe, sync
 from .frozen import freeze
 from .loading import load
-from .trust import doubts
 
 
 def publish(run: str | Path, to: str | Path, force: str | None = None) -> Path:

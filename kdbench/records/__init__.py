@@ -4,7 +4,7 @@ from .files import PREDICTIONS_FILE, RESULT_FILE, aside, read_record, read_yaml,
 from .identity import run_id
 from .predictions import Predictions, predictions_of, read_predictions
 from .schema import READABLE, SCHEMA_VERSION, Failure, Result, json_schema
-from .trust import MIN_SEEDS, index_hash, reasons_for_doubt, tested_on
+from .trust import MIN_SEEDS, doubts, index_hash, reasons_for_doubt, tested_on
 
 __all__ = [
     "MIN_SEEDS",
@@ -16,6 +16,7 @@ __all__ = [
     "Predictions",
     "Result",
     "aside",
+    "doubts",
     "index_hash",
     "json_schema",
     "predictions_of",

@@ -59,6 +59,9 @@ class Data(_Model):
     teacher_labels: str | None
     task: Literal["single-label", "multi-label"]
     num_classes: Count
+    classes: Annotated[list[str] | None, Field(description="their names, in the order of their numbers")] = (
+        None
+    )
     num_test: Count
     num_train: Count | None = None
     num_labelled: Count | None = None

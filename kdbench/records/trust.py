@@ -1,4 +1,4 @@
-"""Whether a row's records can be relied on."""
+"""Whether records can be relied on: that of a run, those of a row."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,21 @@ def tested_on(record: Mapping[str, Any], predictions: Predictions | None) -> str
     """The hash of the test split's labels: what the record says, else that of its predictions' targets."""
     said = ((record.get("data") or {}).get("index_sha256") or {}).get("test")
     return said or (index_hash(predictions.target) if predictions is not None else None)
+
+
+def doubts(record: Mapping[str, Any]) -> list[str]:
+    """Why one run should not be relied on, in words; an empty list if there is nothing."""
+    repro = record.get("repro") or {}
+    found = []
+    if record.get("status") != "ok":
+        found.append(f"the run ended as '{record.get('status')}'")
+    if (record.get("config") or {}).get("smoke"):
+        found.append("it is a smoke run, which measures nothing")
+    if not repro.get("git_commit"):
+        found.append("no commit is known that made it")
+    elif repro.get("git_dirty"):
+        found.append("it was made with uncommitted changes")
+    return found
 
 
 def reasons_for_doubt(records: Sequence[Mapping[str, Any]], hashes: Sequence[str | None]) -> list[str]:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..records import tested_on
+from ..spec import InvalidDataError
 from ..zoo import Measured, alike, fold, measured
 from .read import Run, Tree, latest
-
-FEWEST_SEEDS = 3
 
 
 class Entry(NamedTuple):
@@ -31,37 +31,37 @@ def entries(runs: Sequence[Run], metafiles: Iterable[Tree] = ()) -> list[Entry]:
 
 
 def _of_row(runs: Sequence[Run]) -> Iterator[Entry]:
-    """One entry for each config and budget that the row was run with."""
-    groups = alike([run.result for run in runs])
+    """One entry for each config, budget and test split that the row was run with."""
+    groups = [same for group in alike([run.result for run in runs]) for same in _by_test_split(group)]
     for group in groups:
         kept = latest([run for run in runs if any(run.result is result for result in group)])
-        entry = measured([{"Models": [fold([run.result for run in kept])]}])[0]
+        entry = measured([{"Models": [_folded(kept)]}])[0]
         reasons = list(_reasons(entry))
         if len(kept) < len(group):
             reasons.append("a seed was run more than once; the newest run counts")
         if len(groups) > 1:
-            reasons.append(f"the row was run with {len(groups)} different configs or budgets")
+            reasons.append(f"the row was run with {len(groups)} different configs, budgets or test splits")
         flagged = {text for run in kept for text in run.warnings if "uncommitted" not in text}
         yield Entry(entry, tuple(kept), (*reasons, *sorted(flagged)))
 
 
+def _by_test_split(results: Sequence[Tree]) -> list[list[Tree]]:
+    """The results in groups whose records name the same labels of the test split."""
+    groups: dict[str | None, list[Tree]] = {}
+    for result in results:
+        groups.setdefault(tested_on(result, None), []).append(result)
+    return list(groups.values())
+
+
+def _folded(runs: Sequence[Run]) -> Tree:
+    """The runs as one entry; where damaged predictions were to say what was tested on, that is not known."""
+    try:
+        return fold([run.result for run in runs])
+    except InvalidDataError:
+        return fold([{**run.result, "predictions": None} for run in runs])
+
+
 def _reasons(entry: Measured) -> Iterator[str]:
-    seeds = len(entry.values)
-    if seeds < FEWEST_SEEDS:
-        yield f"{seeds} {'seed' if seeds == 1 else 'seeds'}, fewer than {FEWEST_SEEDS}"
+    yield from entry.doubts
     if not all(math.isfinite(value) for value in entry.values.values()):
         yield "a score that is no number"
-    if entry.metadata["Dirty"]:
-        yield "measured with uncommitted changes"
-
-
-def inputs(entry: Entry) -> dict[str, Any] | None:
-    """The student's input shapes by modality; ``None`` where only the folded row is known."""
-    return entry.runs[0].result["student"].get("input_shapes") if entry.runs else None
-
-
-def milliseconds(entry: Entry) -> float | None:
-    """The median over runs of the student's latency, where it was recorded."""
-    known = [(run.result.get("efficiency") or {}).get("latency_ms", {}).get("p50") for run in entry.runs]
-    values = sorted(float(value) for value in known if value is not None)
-    return values[len(values) // 2] if values else None

@@ -9,6 +9,7 @@ import torch
 
 from .curves import curves
 from .entries import Entry, entries
+from .latency import UNMEASURED, Latencies
 from .predictions import (
     Predictions,
     agreement_with,
@@ -24,10 +25,10 @@ from .rows import COSTS, rows, tables
 LONE = "student alone"
 
 
-def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = ()) -> Tree:
+def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = (), latencies: Latencies = UNMEASURED) -> Tree:
     """Tables, rows, runs and the ranks of methods; ``runs`` that measured nothing are listed with their reasons."""
     found = entries(runs, metafiles)
-    made = rows(found)
+    made = rows(found, latencies)
     made_tables = tables(made)
     places = {id(run.result): place for place, run in enumerate(runs)}
     saved = {place: read_predictions(run) for place, run in enumerate(runs) if run.counts}
@@ -43,6 +44,7 @@ def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = ()) -> Tree:
     tree: Tree = _plain(
         {
             "costs": COSTS,
+            "latency": latencies.how,
             "tables": made_tables,
             "rows": made,
             "runs": [{"id": place, **_run(run, lines)} for place, run in enumerate(runs)],

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..evaluation import agreement, average_precision, binned_gap, decision_agreement
+from ..records import predictions_of
+from ..spec import InvalidDataError
 from .read import Run
 
 BINS = 15  # of equal width on [0, 1], as those of the recorded ECE
@@ -23,18 +23,15 @@ class Predictions(NamedTuple):
 
 
 def read_predictions(run: Run) -> Predictions | None:
-    """The predictions that a run saved; ``None`` where there are none, or not those of classes."""
-    recorded = run.result.get("predictions") or {}
-    path = run.folder / str(recorded.get("path", ""))
-    if not path.is_file():
-        return None
+    """The predictions that a run recorded; ``None`` where they are not there, not whole, or not those of classes."""
     try:
-        columns = load_file(path)
-    except (SafetensorError, OSError):
+        found = predictions_of(run.result)
+    except InvalidDataError:  # the run's warnings say so
         return None
-    if not {"score", "target", "index"} <= set(columns) or columns["score"].dim() != 2:
+    if found is None or found.score.ndim != 2:
         return None
-    return Predictions(columns["score"].double(), columns["target"], columns["index"])
+    score, target, clip = map(torch.from_numpy, (found.score, found.target, found.index))
+    return Predictions(score.double(), target, clip)
 
 
 def by_class(found: Predictions) -> Tensor:

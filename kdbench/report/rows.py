@@ -7,25 +7,29 @@ from typing import Any
 
 from ..statistics import mean_and_std, student_interval
 from ..zoo import Measured, gain, student_alone
-from .entries import Entry, inputs, milliseconds
+from .entries import Entry
+from .latency import UNMEASURED, Latencies
 from .read import Tree
 
 COSTS = {  # what accuracy is held against: the field of a row, its name
     "cpu": "CPU seconds of training",
     "params": "parameters",
     "gflops": "GFLOPs of a forward pass",
-    "latency": "milliseconds of a forward pass",
+    "latency": "milliseconds of one clip",
 }
 _BUDGET = {"epochs": "epochs", "steps": "steps", "samples": "clips", "labelled": "labelled clips"}
 
 
-def rows(entries: Sequence[Entry]) -> list[Tree]:
+def rows(entries: Sequence[Entry], latencies: Latencies = UNMEASURED) -> list[Tree]:
     """A plain dict for each entry, in their order; ``id`` is its place."""
     context = [entry.measured for entry in entries]
     taught = {name for entry in context for name in (entry.metadata["Teacher"] or {}).get("Rows", ())}
     students = {entry.metadata["Student"] for entry in context if _is_distilled(entry)}
     teachers = taught - {entry.name for entry in context if entry.metadata["Student"] in students}
-    found = [{"id": place, **_row(entry, context, teachers)} for place, entry in enumerate(entries)]
+    found = [
+        {"id": place, **_row(entry, context, teachers), "latency": latencies.of(entry.measured)}
+        for place, entry in enumerate(entries)
+    ]
     for group in _grouped(found, "group").values():
         _place(group)
         _tell_apart(group)
@@ -61,7 +65,6 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
         "gflops": metadata["GFLOPs"],
         "cpu": metadata.get("CPU Seconds"),
         "wall": metadata["Seconds"],
-        "latency": milliseconds(entry),
         "epochs": metadata["Epochs"],
         "metrics": own.result["Metrics"],
         "reasons": list(entry.reasons),
@@ -103,16 +106,19 @@ def _alone(entry: Measured, context: Sequence[Measured], kind: str) -> Tree:
 
 
 def _budget(entry: Entry) -> Tree:
-    metadata, shapes = entry.measured.metadata, inputs(entry)
-    unknown = f"the inputs of {metadata['Student']}"  # a folded row says no more
-    named = [f"{name} {'×'.join(map(str, shape))}" for name, shape in (shapes or {}).items()]
+    metadata = entry.measured.metadata
+    shapes = metadata.get("Input Shapes") or {}
+    unknown = (
+        f"the inputs of {metadata['Student']}"  # rows that were folded before they told shapes say no more
+    )
+    named = [f"{name} {'×'.join(map(str, shape))}" for name, shape in shapes.items()]
     return {
         "epochs": metadata["Epochs"],
         "steps": metadata["Steps"],
         "samples": metadata.get("Training Samples"),
         "labelled": metadata.get("Labelled Samples"),
         "inputs": ", ".join(named) or unknown,
-        "modalities": ", ".join(shapes or {}) or unknown,
+        "modalities": ", ".join(shapes) or unknown,
     }
 
 

@@ -148,6 +148,7 @@ def _metadata(results: Sequence[Tree]) -> Tree:
         "Commits": sorted({str(result["repro"]["git_commit"]) for result in results}),
         "Dirty": any(result["repro"]["git_dirty"] for result in results),
         "Inputs": sorted(first["student"]["input_shapes"]),
+        "Input Shapes": first["student"]["input_shapes"],
         "Unreliable": reasons_for_doubt(results, test_hashes(results)),
     }
 

@@ -1,3 +1,4 @@
+import json
 import statistics
 
 import pytest
@@ -5,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbench.report.entries import entries
+from kdbench.report.latency import read_latencies
 from kdbench.report.read import read_runs
 from kdbench.report.rows import pareto, rows, tables
+from kdbench.spec import InvalidDataError
 from kdbench.zoo import fold, with_model
 from tests.report_runs import write_run
 
@@ -77,8 +80,8 @@ def test_unreliable_rows_say_why_and_have_no_rank(tmp_path):
     three(tmp_path, "at/a", (98.0, 98.0, 98.0), repro__git_dirty=True)
     three(tmp_path, "sp/a", (50.0, 50.0, 50.0))
     found = by_name(written(tmp_path))
-    assert found["kd/a"]["reasons"] == ["2 seeds, fewer than 3"]
-    assert found["at/a"]["reasons"] == ["measured with uncommitted changes"]
+    assert found["kd/a"]["reasons"] == ["fewer than 3 seeds"]
+    assert found["at/a"]["reasons"] == ["uncommitted changes"]
     assert [found[name]["rank"] for name in ("kd/a", "at/a", "sp/a")] == [None, None, 1]
 
 
@@ -87,7 +90,10 @@ def test_seeds_that_do_not_belong_together_are_rows_of_their_own(tmp_path):
     three(tmp_path / "two", "kd/a", config__sha256="other")
     found = written(tmp_path)
     assert [row["count"] for row in found] == [3, 3]
-    assert all(row["reasons"] == ["the row was run with 2 different configs or budgets"] for row in found)
+    assert all(
+        row["reasons"] == ["the row was run with 2 different configs, budgets or test splits"]
+        for row in found
+    )
 
 
 def test_a_seed_that_was_run_twice_is_no_second_seed(tmp_path):
@@ -106,7 +112,31 @@ def test_recorded_rows_stand_where_there_are_no_runs(tmp_path):
     found = by_name(written(tmp_path, [other]))
     assert set(found) == {"kd/a", "at/a"}
     assert found["at/a"]["mean"] == found["kd/a"]["mean"]
-    assert "the inputs of small" in found["at/a"]["budget_text"]
+    assert found["at/a"]["budget_text"] == found["kd/a"]["budget_text"]
+    assert "inertial 128×6" in found["at/a"]["budget_text"]
+
+
+def test_rows_recorded_before_shapes_were_told_say_whose_inputs_they_are(tmp_path):
+    three(tmp_path / "runs", "kd/a")
+    entry = fold([run.result for run in read_runs([tmp_path])])
+    del entry["Metadata"]["Input Shapes"]
+    (row,) = rows(entries([], [with_model({"Collections": [], "Models": []}, entry, None)]))
+    assert "the inputs of small" in row["budget_text"]
+
+
+def test_seeds_of_other_test_splits_stand_apart(tmp_path):
+    three(tmp_path / "one", "kd/a")
+    three(tmp_path / "two", "kd/a", data__index_sha256={"train": None, "test": "0" * 64})
+    found = written(tmp_path)
+    assert [row["count"] for row in found] == [3, 3]
+    assert all("test splits" in row["reasons"][0] for row in found)
+
+
+def test_damaged_predictions_of_a_run_that_names_no_test_labels(tmp_path):
+    folders = three(tmp_path, "kd/a", data__index_sha256=None)
+    (folders[1] / "predictions.safetensors").write_bytes(b"no safetensors")
+    (row,) = written(tmp_path)
+    assert row["reasons"] == ["unknown test data", "its predictions are not the ones that were recorded"]
 
 
 def test_rows_that_would_read_alike_say_their_names(tmp_path):
@@ -153,3 +183,36 @@ def test_unreliable_rows_are_on_no_front(tmp_path):
     (table,) = tables(found)
     assert table["fronts"]["cpu"] == [row["id"] for row in found if row["name"] == "kd/a"]
     assert table["fronts"]["latency"] == []
+
+
+def costs_file(folder, **changes):
+    line = {"form": "torch", "data": "toy", "part": "small", "parameters": 298_027, "p50_ms": 1.25}
+    content = {
+        "machine": "a machine",
+        "date": "2026-11-21",
+        "packages": {"torch": "2.13.0"},
+        "threads": 1,
+        "clock": "wall",
+        "lines": [line, {**line, "form": "onnx", "p50_ms": 0.5}, {**line, "part": "large", "p50_ms": 9.0}],
+    }
+    path = folder / "cost.json"
+    path.write_text(json.dumps({**content, **changes}))
+    return path
+
+
+def test_a_row_has_the_latency_of_its_student_on_its_data(tmp_path):
+    three(tmp_path / "runs", "kd/a")
+    three(tmp_path / "runs", "kd/b", student__params=5)
+    latencies = read_latencies(costs_file(tmp_path))
+    found = rows(entries(read_runs([tmp_path / "runs"])), latencies)
+    assert {row["name"]: row["latency"] for row in found} == {"kd/a": 1.25, "kd/b": None}
+    assert tables(found)[0]["fronts"]["latency"] == [row["id"] for row in found if row["name"] == "kd/a"]
+    assert latencies.how == (
+        "median of one clip at a time, 1 thread of a machine, wall clock, torch 2.13.0, 2026-11-21"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"lines": [{"form": "torch"}]}, {"packages": None}, {"lines": 3}])
+def test_a_file_of_other_content_holds_no_latencies(tmp_path, changes):
+    with pytest.raises(InvalidDataError, match=r"cost\.json holds no latencies.*tools/analysis/cost\.py"):
+        read_latencies(costs_file(tmp_path, **changes))

@@ -23,8 +23,8 @@ import command
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FIELDS = (
-    "row", "seed", "student", "form", "trained", "parameters", "gflops", "gmacs", "file_bytes", "p50_ms", "p95_ms",
-    "metric", "score", "test_clips", "difference",
+    "row", "seed", "data", "part", "student", "form", "trained", "parameters", "gflops", "gmacs", "file_bytes",
+    "p50_ms", "p95_ms", "metric", "score", "test_clips", "difference",
 )  # fmt: skip
 
 
@@ -101,10 +101,11 @@ def measured(student: Any, arguments: argparse.Namespace) -> list[dict[str, Any]
     from kdbench.evaluation import gflops, gmacs, parameters
 
     clip = students.blank_clip(student) if arguments.no_data else next(students.clips(student, "test", 1))[0]
-    values = list(clip.values())
+    values, parts = list(clip.values()), student.config.row.parts
     same = {
         "row": student.row,
         "seed": student.seed,
+        **{"data": parts.get("data"), "part": parts.get("student")},
         "student": type(student.network).__name__,
         "trained": student.weights is not None,
         "parameters": parameters(student.network),

@@ -26,7 +26,8 @@ function costView(box) {
     if (!points.length) continue;
     const part = card(
       titleOf(table),
-      `${table.primary} against ${DATA.costs[cost]}; the line is the Pareto front of the reliable rows.`,
+      `${table.primary} against ${DATA.costs[cost]}; the line is the Pareto front of the reliable rows.` +
+        (cost === "latency" ? ` Latency: ${DATA.latency}.` : ""),
     );
     box.append(part);
     scatter(part, table, points, cost);

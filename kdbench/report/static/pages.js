@@ -47,7 +47,7 @@ function rowView(box, place) {
         ["GFLOPs", count(row.gflops)],
         ["CPU seconds", count(row.cpu)],
         ["Wall seconds", count(row.wall)],
-        ["Latency, ms", row.latency === null ? null : count(row.latency)],
+        ["Latency, ms", row.latency === null ? null : `${number(row.latency, 2)}, ${DATA.latency}`],
         ["Config", row.config],
       ]),
     ),
