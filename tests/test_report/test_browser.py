@@ -191,6 +191,7 @@ def test_a_run_has_its_command_environment_and_config(board):
     board.go("#/tables?data=Rooms&q=sp")
     board.page.locator("tr[data-row]:visible th a").click()
     board.page.locator("#view-made tbody a").nth(2).click()
+    board.page.locator(".page-title", has_text="sp/Rooms · seed 2").wait_for()
     text = board.page.inner_text("#view-made")
     for expected in (
         "sp/Rooms · seed 2",
