@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from kdbench.report import page, payload, read_runs
+from kdbench.report.latency import Latencies
 from tests.report_runs import write_run
 from tests.test_report.test_page import hostile  # noqa: F401  (a fixture)
 
@@ -70,7 +71,8 @@ def board(browser, tmp_path_factory):
             for size, score in (("large", 95.0), ("small", 80.0)):
                 write_run(
                     folder / "runs", f"baseline/{data}_{size}", seed, data__name=data, accuracy=score / 100,
-                    config__parts={"student": size}, metrics={"top1": score + seed, "view_0/top1": score - 20},
+                    config__parts={"data": "toy", "student": size},
+                    metrics={"top1": score + seed, "view_0/top1": score - 20},
                 )  # fmt: skip
             for method, score in METHODS.items():
                 write_run(
@@ -79,7 +81,9 @@ def board(browser, tmp_path_factory):
                     teacher=folder / "runs/baseline" / f"{data}_large" / f"seed{seed}",
                 )  # fmt: skip
     write_run(folder / "runs", "crd/Waves", 0, data__name="Waves", metrics__top1=99.0)
-    return opened(browser, folder / "report.html", page(payload(read_runs([folder / "runs"]))))
+    latencies = Latencies({("toy", "small", 298_027): 1.25}, "by the clock on the wall")
+    tree = payload(read_runs([folder / "runs"]), latencies=latencies)
+    return opened(browser, folder / "report.html", page(tree))
 
 
 def test_the_page_opens_from_disk_and_asks_for_nothing_else(board):
@@ -166,6 +170,13 @@ def test_points_are_reached_and_read_by_keyboard(board):
     board.page.wait_for_selector(".page-title")
     assert board.address().startswith("#/row/")
     assert board.page.evaluate("document.activeElement.className") == "page-title"
+
+
+def test_measured_latency_is_a_cost_and_says_how_it_was_measured(board):
+    board.go("#/cost?data=Waves&cost=latency")
+    assert "Latency: by the clock on the wall." in board.page.inner_text("#view-made")
+    assert board.page.locator("a.point").count() == 5  # all but the large network, which nobody measured
+    assert "milliseconds of one clip" in board.page.locator("a.point").first.get_attribute("aria-label")
 
 
 def test_each_view_has_its_figures_and_their_text(board):
