@@ -104,3 +104,16 @@ def test_num_train_is_the_number_of_training_clips(stem: str) -> None:
 def test_every_base_file_is_used_by_some_row() -> None:
     used = {imported_parts(row).get("data") for row in ROWS}
     assert used >= {path.stem for path in DATA}
+
+
+@pytest.mark.parametrize(
+    ("options", "milestones"),
+    [
+        ({}, [150, 180, 210]),
+        ({"train_cfg.max_epochs": 60}, [38, 45, 52]),
+        ({"train_cfg.max_epochs": 60, "param_scheduler.0.milestones": [30, 50]}, [30, 50]),
+    ],
+)
+def test_milestones_stay_at_their_share_of_training(options, milestones):
+    config = compose(CONFIGS / "kd/cifar100_resnet110_resnet20.py", options=options)
+    assert config.param_scheduler[0].milestones == milestones

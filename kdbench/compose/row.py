@@ -62,7 +62,7 @@ def compose(
     epochs = config.get("train_cfg", {}).get("max_epochs")
     for key, value in [*(_smoke_settings(config, path) if smoke else {}).items(), *options.items()]:
         set_option(config, key, value)
-    _stretch_schedule(config, epochs)
+    _stretch_schedule(config, epochs, options)
     if seed is not None:
         config.randomness = {**config.get("randomness", {}), "seed": seed}
     seed = config.get("randomness", {}).get("seed") or 0
@@ -165,8 +165,11 @@ def _smoke_settings(config: Config, path: Path) -> Mapping[str, Any]:
     return settings
 
 
-def _stretch_schedule(config: Config, before: int | None) -> None:
-    """Let schedules that lasted as long as training did still do so when the number of epochs was changed."""
+def _stretch_schedule(config: Config, before: int | None, options: Mapping[str, Any]) -> None:
+    """Let schedules that lasted as long as training did still do so when the number of epochs was changed.
+
+    Milestones stay at the same share of training, unless an option says where they are.
+    """
     epochs = config.get("train_cfg", {}).get("max_epochs")
     if before is None or epochs == before:
         return
@@ -175,6 +178,8 @@ def _stretch_schedule(config: Config, before: int | None) -> None:
         for name in ("total_steps", "T_max", "end"):
             if scheduler.get(name) == before:
                 scheduler[name] = epochs
+        if "milestones" in scheduler and not any("milestones" in key for key in options):
+            scheduler["milestones"] = [round(at * epochs / before) for at in scheduler["milestones"]]
     if config.train_cfg.get("val_interval") == before:
         config.train_cfg["val_interval"] = epochs
 
