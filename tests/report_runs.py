@@ -10,6 +10,7 @@ import yaml
 
 from kdbench.engine.checkpoint import write_text
 from kdbench.engine.record import save_predictions, write_result
+from kdbench.records import run_id
 from tests.test_records.made import record
 
 STEPS = 14  # an epoch
@@ -32,6 +33,7 @@ def write_run(root: Path, row: str, seed: int, /, *, accuracy: float = 0.8, **ch
     if changes:  # whatever they are: a reader of folders meets records that no writer of ours made
         for name, value in changes.items():
             _set(result, name.split("__"), value)
+        result["run_id"] = run_id(result)
         write_text(folder / "result.yml", yaml.safe_dump(result))
     write_text(folder / "history.json", json.dumps(history(size["epochs"], result["primary"])))
     write_text(folder / "row.py", f"seed = {seed}\nmodel = dict(type='Distillation')\n")

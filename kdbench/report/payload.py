@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .curves import curves
-from .entries import Entry, entries
+from .entries import entries
 from .latency import UNMEASURED, Latencies
 from .predictions import (
     Predictions,
@@ -33,11 +33,12 @@ def payload(runs: Sequence[Run], metafiles: Sequence[Tree] = (), latencies: Late
     places = {id(run.result): place for place, run in enumerate(runs)}
     saved = {place: read_predictions(run) for place, run in enumerate(runs) if run.counts}
     teachers = {run.result["student"].get("sha256"): run for run in runs if run.counts}
+    named = _class_names(runs)
     for row, entry in zip(made, found, strict=True):
         own = [places[id(run.result)] for run in entry.runs]
         row["runs"] = own
         row |= _of_predictions([saved[place] for place in own])
-        row["classes_named"] = _class_names(entry)
+        row["classes_named"] = named.get(row["group"][0]) if row["classes"] else None
         row["agreement"] = _agreement([runs[place] for place in own], saved, places, teachers)
         row["parts"] = _parts(row["metrics"], row["primary"])
     lines: dict[str, int] = {}
@@ -66,10 +67,10 @@ def _of_predictions(saved: Sequence[Predictions | None]) -> Tree:
     return {"classes": [round(float(value), 1) for value in mean], "calibration": reliability(known)}
 
 
-def _class_names(entry: Entry) -> list[str] | None:
-    """What the classes are called, where the record says so."""
-    names = entry.runs[0].result["data"].get("classes") if entry.runs else None
-    return [str(name) for name in names] if isinstance(names, list) else None
+def _class_names(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """What the classes of each data set are called, where one of its records says so."""
+    known = [run.result["data"] for run in runs if run.counts]
+    return {data["name"]: list(map(str, data["classes"])) for data in known if data.get("classes")}
 
 
 def _agreement(
@@ -99,16 +100,28 @@ def _parts(metrics: Tree, primary: str) -> dict[str, float]:
 
 
 def _blocks(made: Sequence[Tree]) -> dict[tuple[str, str], float]:
-    """The score of each reliable method, and of the lone student, for each table, budget, student and teacher."""
+    """The score of each reliable method, and of the lone student, for each table, budget, lone student and teacher."""
     scores = {}
     for row in made:
         if row["reasons"] or row["kind"] != "distilled" or row["teacher"] is None:
             continue
-        block = " · ".join([*row["group"], row["budget_text"], row["student"], f"taught by {row['teacher']}"])
-        scores[f"{row['method']} {row['difference']}".strip(), block] = row["mean"]
+        block = " · ".join([*row["group"], row["budget_text"], row["lone"], f"taught by {row['teacher']}"])
+        words = [row["method"], row["difference"], _added(row["student"], row["lone"])]
+        scores[" ".join(filter(None, words)), block] = row["mean"]
         if row["alone"] is not None and row["alone_epochs"] is None:
             scores[LONE, block] = row["alone"]
     return scores
+
+
+def _added(student: str, lone: str) -> str:
+    """What a student's name adds to that of the one it is compared with: the same words for all pairs alike.
+
+    >>> _added("asl_vh", "asl_v"), _added("asl_v", "asl_v"), _added("pair", "cnn")
+    ('+h', '', 'pair')
+    """
+    if student == lone:
+        return ""
+    return f"+{student.removeprefix(lone)}" if student.startswith(lone) else student
 
 
 def _run(run: Run, lines: dict[str, int]) -> Tree:

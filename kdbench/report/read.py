@@ -22,22 +22,37 @@ class Run(NamedTuple):
     folder: Path
     result: Tree
     warnings: tuple[str, ...]
+    is_phase: bool = False  # of a method whose result is another row's
 
     @property
     def counts(self) -> bool:
         """Whether the run measured something."""
-        return bool(self.result.get("status") == "ok" and not self.result["config"].get("smoke"))
+        is_measured = self.result.get("status") == "ok" and not self.result["config"].get("smoke")
+        return bool(is_measured and not self.is_phase)
 
 
 def read_runs(folders: Iterable[Path]) -> list[Run]:
-    """Every run below the folders, by its path; a folder without one is a ``ValueError``."""
+    """Every run below the folders, by its path; a folder without one is a ``ValueError``.
+
+    A copy of a run, which has its ``run_id``, is not a second run; what another run went on from has no result.
+    """
     found: dict[Path, None] = {}
     for folder in folders:
         paths = sorted(folder.rglob(RESULT)) if folder.is_dir() else []
         if not paths:
             raise ValueError(f"{folder} holds no {RESULT}; make one with tools/train.py")
         found |= dict.fromkeys(path.parent for path in paths)
-    return [read_run(folder) for folder in found]
+    runs: dict[str, Run] = {}
+    for run in map(read_run, found):
+        runs.setdefault(run.result.get("run_id") or str(run.folder), run)
+    second = {start["row"]: run.result["row"] for run in runs.values() if (start := run.result.get("start"))}
+    return [_as_phase(run, second.get(run.result["row"])) for run in runs.values()]
+
+
+def _as_phase(run: Run, second: str | None) -> Run:
+    if second is None:
+        return run
+    return run._replace(warnings=(*run.warnings, f"the first phase of {second}"), is_phase=True)
 
 
 def read_run(folder: Path) -> Run:

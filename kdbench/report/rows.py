@@ -50,7 +50,9 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
         "config": own.config,
         "group": own.group,
         "primary": own.result["Primary"],
+        "data": metadata["Data"],
         "student": metadata["Student"],
+        "lone": metadata.get("Lone Student") or metadata["Student"],
         "distiller": metadata["Distiller"],
         **_teacher(own),
         **_alone(own, context, kind),
@@ -133,7 +135,8 @@ def budget_text(budget: Mapping[str, Any]) -> str:
     clips = [f"{budget['samples']} clips"] if budget["samples"] is not None else []
     if budget["labelled"] != budget["samples"] and budget["labelled"] is not None:
         clips.append(f"{budget['labelled']} labelled")
-    words = [f"{budget['epochs']} epochs", f"{budget['steps']} steps", *clips, budget["inputs"]]
+    epochs = f"{budget['epochs']} {'epoch' if budget['epochs'] == 1 else 'epochs'}"
+    words = [epochs, f"{budget['steps']} steps", *clips, budget["inputs"]]
     return " · ".join(words)
 
 
@@ -152,10 +155,11 @@ def _place(group: Sequence[Tree]) -> None:
 
 
 def _tell_apart(group: Sequence[Tree]) -> None:
-    """Rows of one table that would read alike get the end of their name beside the method's."""
-    seen = Counter(_title(row) for row in group)
-    for row in [row for row in group if seen[_title(row)] > 1]:
-        row["difference"] = row["name"].partition("/")[2]
+    """Rows of one table that would read alike get their data part beside the method, else the end of their name."""
+    for where in ("data", "name"):
+        seen = Counter(_title(row) for row in group)
+        for row in [row for row in group if seen[_title(row)] > 1]:
+            row["difference"] = str(row[where]).rpartition("/")[2]
 
 
 def _title(row: Tree) -> tuple[Any, ...]:
@@ -222,9 +226,10 @@ def _grouped(found: Sequence[Tree], key: str) -> dict[Any, list[Tree]]:
 
 
 def tables(found: Sequence[Tree]) -> list[Tree]:
-    """The tables in the order in which they stand, each with the range of its scores and its Pareto fronts."""
+    """The tables by data set, those of most rows first, each with the range of its scores and its Pareto fronts."""
     made = []
-    for place, (group, members) in enumerate(sorted(_grouped(found, "group").items())):
+    groups = sorted(_grouped(found, "group").items(), key=lambda pair: (pair[0][0], -len(pair[1]), pair[0]))
+    for place, (group, members) in enumerate(groups):
         for row in members:
             row["table"] = place
         dataset, protocol, labels = group

@@ -5,11 +5,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kdbench.report import payload, read_runs
 from kdbench.report.ranks import LEVEL, alike, ranks, shared
+from tests.report_runs import write_run
 
 
 def scores(table):
     return {(f"m{i}", f"b{j:02d}"): float(value) for (i, j), value in np.ndenumerate(table)}
+
+
+def test_a_method_with_a_student_of_its_own_is_ranked_with_its_lone_student(tmp_path):
+    for data in "abcde":
+        for seed in range(3):
+            parts = {"data": data, "student": f"net_{data}"}
+            same = {"data__name": data, "metrics__top1": 80.0 + seed}
+            write_run(tmp_path, f"baseline/{data}", seed, config__parts=parts, **same)
+            parts |= {"teacher": "large", "distiller": "kd"}
+            write_run(tmp_path, f"kd/{data}", seed, config__parts=parts, **same)
+            parts |= {"student": f"net_{data}h"}
+            lone = {"config__parts": parts, "config__lone_student": f"net_{data}"}
+            write_run(tmp_path, f"vicokd/{data}", seed, **same, **lone)
+    found = payload(read_runs([tmp_path]))["ranks"]
+    assert sorted(found["methods"]) == ["kd", "student alone", "vicokd +h"]
+    assert len(found["blocks"]) == 5
 
 
 def test_ranks_and_tests_are_scipy_s():

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from kdbench.report.read import config_text, latest, read_history, read_run, read_runs
@@ -8,6 +10,28 @@ def test_runs_are_found_below_folders_and_each_only_once(tmp_path):
     folders = [write_run(tmp_path, row, seed) for row in ("baseline/a", "kd/a") for seed in (0, 1)]
     assert [run.folder for run in read_runs([tmp_path, tmp_path / "kd"])] == folders
     assert all(run.counts and run.warnings == () for run in read_runs([tmp_path]))
+
+
+def test_a_copy_of_a_run_is_no_second_run(tmp_path):
+    folder = write_run(tmp_path / "here", "kd/a", 0)
+    write_run(tmp_path / "here", "kd/a", 1)
+    shutil.copytree(folder, tmp_path / "there" / "kd/a/seed0")
+    assert [run.folder.name for run in read_runs([tmp_path / "there", tmp_path / "here"])] == [
+        "seed0",
+        "seed1",
+    ]
+
+
+def test_what_another_run_went_on_from_has_no_result(tmp_path):
+    write_run(tmp_path, "ab_init/a", 0)
+    start = {
+        "path": "work_dirs/ab_init/a/seed0", "row": "ab_init/a", "config_sha256": "0" * 64, "labels": "all",
+        "protocol": None, "epochs": 1, "steps": 14, "wall_seconds": 1.0, "cpu_seconds": 1.0,
+    }  # fmt: skip
+    write_run(tmp_path, "ab/a", 0, start=start)
+    second, first = read_runs([tmp_path])
+    assert (second.counts, second.warnings) == (True, ())
+    assert (first.counts, first.warnings) == (False, ("the first phase of ab/a",))
 
 
 @pytest.mark.parametrize("name", ["empty", "absent"])

@@ -146,6 +146,12 @@ def test_rows_that_would_read_alike_say_their_names(tmp_path):
     assert [row["difference"] for row in written(tmp_path)] == ["", "plain", "strong"]
 
 
+def test_rows_that_would_read_alike_say_their_data_parts(tmp_path):
+    three(tmp_path, "kd/waves_large_small", config__parts={"data": "waves", "student": "small"})
+    three(tmp_path, "kd/waves_strong_large_small", config__parts={"data": "waves_strong", "student": "small"})
+    assert [row["difference"] for row in written(tmp_path)] == ["waves", "waves_strong"]
+
+
 def test_a_table_for_each_data_set_protocol_and_labels(tmp_path):
     three(tmp_path, "kd/a")
     three(tmp_path, "kd/b", data__labels="subjects 1 3")

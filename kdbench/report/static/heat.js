@@ -18,7 +18,7 @@ function heatView(box) {
 function classCards(box, table, rows) {
   for (const width of new Set(rows.map((row) => row.classes.length))) {
     const same = rows.filter((row) => row.classes.length === width);
-    const names = (same.find((row) => row.classes_named) || {}).classes_named;
+    const names = (same.find((row) => (row.classes_named || []).length === width) || {}).classes_named;
     const what = table.primary.includes("mAP")
       ? "average precision of each class"
       : "clips of each class that are recognised";
@@ -29,7 +29,7 @@ function classCards(box, table, rows) {
         heat(
           `Classes of ${tableTitle(table)}`,
           same.map((row) => [row, row.classes]),
-          names || Array.from({ length: width }, (_, i) => String(i)),
+          (names || Array.from({ length: width }, (_, i) => String(i))).map((name) => name.replaceAll("_", " ")),
         ),
       ),
     );
@@ -66,7 +66,9 @@ function heat(label, lines, columns) {
           "tr",
           {},
           el("th", { scope: "col", class: "text first" }, "Row"),
-          columns.map((column) => el("th", { scope: "col", class: "num name" }, column)),
+          columns.map((column) =>
+            el("th", { scope: "col", class: "num" }, el("span", { class: "name upright" }, column)),
+          ),
         ),
       ),
       el(
