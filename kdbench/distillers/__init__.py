@@ -31,6 +31,7 @@ from .infonce import InfoNCE, info_nce_loss
 from .kd import KD, bernoulli_kd_loss, kd_loss
 from .lskd import LSKD, standardised
 from .mars import MARS, mars_loss
+from .mers import MERS, probe_loss
 from .mgd import MGD, mgd_loss
 from .mlkd import MLKD, gram_loss, lower_half, mlkd_loss, mlkd_parts, mlkd_upstream_parts
 from .nst import NST, nst_loss
@@ -76,6 +77,7 @@ __all__ = [
     "KD",
     "LSKD",
     "MARS",
+    "MERS",
     "MGD",
     "MLKD",
     "NST",
@@ -157,6 +159,7 @@ __all__ = [
     "partial_distance",
     "person_scores",
     "pkt_loss",
+    "probe_loss",
     "pseudo_labels",
     "rkd_angle_loss",
     "rkd_distance_loss",

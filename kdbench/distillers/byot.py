@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..registry import DISTILLERS
 from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
-from .binary import binary_logits, binary_target, known_form
+from .binary import known_form
 from .dml import labels_loss
 from .heads import POOLINGS
 from .kd import FORMS
@@ -97,17 +97,12 @@ class BYOT(Distiller):
             "form": "bernoulli" if data.task == MULTI_LABEL else "softmax",
         }
 
-    def _labels(self, logits: Tensor, target: Tensor) -> Tensor:
-        if self.form == "bernoulli":
-            return labels_loss(binary_logits(logits), binary_target(target))
-        return labels_loss(logits, target)
-
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         logits, size = student.logits.detach(), len(student.logits)
         deepest = by_clip(POOLINGS["mean"](student.stages[-1]), size).detach()
         pairs = zip(self.exits, student.stages[:-1], strict=True)
         ends = [[by_clip(x, size) for x in leave(stage)] for leave, stage in pairs]
-        labels = sum(self._labels(guess, batch.target) for _, guess in ends)
+        labels = sum(labels_loss(guess, batch.target, self.form) for _, guess in ends)
         kd = sum(FORMS[self.form](guess, logits, self.tau) for _, guess in ends)
         hint = sum(byot_feature_loss(features, deepest) for features, _ in ends)
         return {

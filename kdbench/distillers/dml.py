@@ -12,13 +12,19 @@ from .kd import kd_loss
 from .precision import precise
 
 
-def labels_loss(student: Tensor, target: Tensor) -> Tensor:
+def labels_loss(student: Tensor, target: Tensor, form: str = "softmax") -> Tensor:
     """Cross-entropy of ``(B, K)`` with ``(B,)``, mean over the clips whose target is not negative; 0 without any.
+
+    With ``form="bernoulli"`` targets are zeros and ones ``(B, K)``, and each class of a clip is a two-class question.
 
     >>> import torch
     >>> labels_loss(torch.eye(2), torch.tensor([0, -1]))
     tensor(0.3133)
+    >>> labels_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, -1.0]]), form="bernoulli")
+    tensor(0.3133)
     """
+    if known_form(form) == "bernoulli":
+        student, target = binary_logits(student), binary_target(target)
     (student,) = precise(student)
     each = -student.log_softmax(1).gather(1, target.clamp(min=0)[:, None])[:, 0]
     return (each * (target >= 0)).sum() / (target >= 0).sum().clamp(min=1)

@@ -25,7 +25,8 @@ def mars_loss(student: Tensor, teacher: Tensor, alpha: float = 50.0) -> Tensor:
 class MARS(Distiller):
     """The student's embedding (what its classifier reads) becomes the teacher's.
 
-    With ``task_weight=0`` it is the paper's MERS, whose classifier is trained in a second row.
+    Labels reach the whole student; of the paper's two forms the other, where they train the classifier only, is
+    ``MERS``.
 
     Published: weight 1, as ``alpha``, 50, is inside.
 

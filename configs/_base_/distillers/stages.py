@@ -4,7 +4,7 @@
 are the first of two rows each; the second starts from what the first has learnt.
 """
 
-from kdbench.distillers import AB, AT, BYOT, FSP, FT, MARS, NST, OFD, VID, VPD, Hallucination
+from kdbench.distillers import AB, AT, BYOT, FSP, FT, MARS, MERS, NST, OFD, VID, VPD, Hallucination
 
 at = dict(type=AT, p=2, distill_weight=1000.0)
 nst = dict(type=NST, distill_weight=50.0)
@@ -16,6 +16,7 @@ ft_factor = dict(type=FT, phase="factor", distill_weight=200.0)
 vid = dict(type=VID, variance=5.0)
 ofd = dict(type=OFD, distill_weight=0.001)
 mars = dict(type=MARS, alpha=50.0)
+mers = dict(type=MERS, alpha=50.0, task_weight=0.0)
 byot = dict(type=BYOT, alpha=0.1, tau=3.0)
 hallucination = dict(type=Hallucination, tau=10.0, lambda1=0.5, lambda2=0.5, lambda3=0.01, task_weight=0.25)
 vpd = dict(type=VPD, width=128, task_weight=0.0)
