@@ -49,7 +49,8 @@ def taps(name: str) -> set[str]:
 
 
 # The second of two rows wants the file of the first; VPD compares frame with frame.
-ELSEWHERE = {"ft_factor", "vpd", *(name for name in DISTILLERS if taps(name) & VIEWS_AND_FRAMES)}
+OF_FRAMES = {name for name, part in DISTILLERS.items() if part.config["type"].__name__ == "VPD"}
+ELSEWHERE = {"ft_factor", *OF_FRAMES, *(name for name in DISTILLERS if taps(name) & VIEWS_AND_FRAMES)}
 
 
 def arguments(name: str, teacher: Path) -> list[str]:

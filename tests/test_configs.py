@@ -14,6 +14,7 @@ from kdbench.datasets import CIFAR10, CIFAR100
 from kdbench.datasets.images.cifar_jpeg import FILES as JPEG_COPY
 from kdbench.datasets.images.tiny_imagenet import FOLDER as TINY_IMAGENET
 from kdbench.engine import Runner
+from kdbench.engine.lineage import student_labels
 from kdbench.engine.modalities import read_only
 from kdbench.models.checks import checked
 from kdbench.spec import STRONG
@@ -104,6 +105,25 @@ def test_num_train_is_the_number_of_training_clips(stem: str) -> None:
 def test_every_base_file_is_used_by_some_row() -> None:
     used = {imported_parts(row).get("data") for row in ROWS}
     assert used >= {path.stem for path in DATA}
+
+
+FEW_LABELS = [path for path in ROWS if "teacher" in imported_parts(path) and "teacher_labels" in load(path)]
+
+
+def test_few_labels_come_in_both_settings() -> None:
+    data = {imported_parts(path)["data"] for path in FEW_LABELS}
+    few = {"utd_s13", "utd_s1", "utd_p25", "utd_p10"}
+    assert data == few | {f"{name}_labelled_teacher" for name in few}
+
+
+@pytest.mark.parametrize("path", FEW_LABELS, ids=name)
+def test_a_teacher_saw_the_labels_that_its_row_says(path: Path) -> None:
+    """All of them where the data part is called so; else those of its student, so that it gives none away."""
+    config = compose(path, seed=0)
+    is_labelled = imported_parts(path)["data"].endswith("_labelled_teacher")
+    assert config.teacher_labels == ("all" if is_labelled else student_labels(config))
+    row = Path(config.model.teacher.weights).relative_to("work_dirs").parents[1]
+    assert student_labels(compose(CONFIGS / f"{row}.py")) == config.teacher_labels
 
 
 @pytest.mark.parametrize(

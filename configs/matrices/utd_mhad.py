@@ -6,8 +6,9 @@ no row, a part comes with its published ones. A pair of students without a teach
 
 seeds = (0, 1, 2)
 amp = "auto"
-# Recipes for other data, and ViCoKD's ablations, of which only the one that needs no views would fit.
-_other = ("rooms_*", "utd_views_*", "vicokd*")
+# Recipes for other data, those of rows that are here, and ViCoKD's ablations, of which only the one that needs no views
+# would fit.
+_other = ("rooms_*", "utd_*", "vicokd*")
 rows = [
     dict(row="baseline/utd_{student}", axes=dict(student=("inertial_cnn", "depth_cnn"))),
     dict(row="kd/utd_skeleton_cnn_inertial_cnn", distiller="all", without=_other),

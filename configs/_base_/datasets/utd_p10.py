@@ -9,5 +9,6 @@ with read_base():
     from .utd import *
 
 labels = "10 % of the clips; the others unlabelled, teacher trained on the 10 % only"
+teacher_labels = "10 % of the clips"
 teacher_weights = "work_dirs/baseline/utd_p10_labels_{part}/seed{seed}/student.safetensors"
 train_dataloader.update(dataset=dict(labelled=dict(fraction=0.1, seed=0)))

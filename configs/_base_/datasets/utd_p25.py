@@ -9,5 +9,6 @@ with read_base():
     from .utd import *
 
 labels = "25 % of the clips; the others unlabelled, teacher trained on the 25 % only"
+teacher_labels = "25 % of the clips"
 teacher_weights = "work_dirs/baseline/utd_p25_labels_{part}/seed{seed}/student.safetensors"
 train_dataloader.update(dataset=dict(labelled=dict(fraction=0.25, seed=0)))

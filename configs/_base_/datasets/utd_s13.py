@@ -9,5 +9,6 @@ with read_base():
     from .utd import *
 
 labels = "subjects 1 and 3; 5 and 7 unlabelled, teacher trained on 1 and 3 only"
+teacher_labels = "subjects 1 3"
 teacher_weights = "work_dirs/baseline/utd_s13_labels_{part}/seed{seed}/student.safetensors"
 train_dataloader.update(dataset=dict(labelled=dict(subjects=(1, 3))))

@@ -1,9 +1,11 @@
 """Networks side by side that teach each other; the first is the one that is tested. Parameters are those of all."""
 
-from kdbench.backbones import InertialCNN, Peers, ResNet
+from kdbench.backbones import InertialCNN, Peers, ResNet, VideoCNN
 
 _inertial = dict(type=InertialCNN, width=48)
+_depth = dict(type=VideoCNN, modality="depth", grid=(4, 3))
 _resnet8 = dict(type=ResNet, blocks=(1, 1, 1))
 
 inertial_cnn_peers = dict(type=Peers, networks=[_inertial, _inertial])  # 596 k parameters
+depth_cnn_peers = dict(type=Peers, networks=[_depth, _depth])  # 760 k parameters
 resnet8_peers = dict(type=Peers, networks=[_resnet8, _resnet8])  # 156 k parameters with 10 classes
