@@ -56,6 +56,7 @@ from .view_divergence import (
     view_confidence,
 )
 from .vpd import VPD, vpd_loss
+from .vpnpp import VPNPP, attention_level_loss, matching_loss
 from .wsld import WSLD, wsld_loss, wsld_weights
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "SP",
     "VID",
     "VPD",
+    "VPNPP",
     "WSLD",
     "AverageMKD",
     "CrossView",
@@ -104,6 +106,7 @@ __all__ = [
     "ab_loss",
     "agreement_loss",
     "at_loss",
+    "attention_level_loss",
     "attention_map",
     "average_mkd_loss",
     "bernoulli_kd_loss",
@@ -144,6 +147,7 @@ __all__ = [
     "labels_loss",
     "lower_half",
     "mars_loss",
+    "matching_loss",
     "mean_teacher",
     "mgd_loss",
     "mlkd_loss",

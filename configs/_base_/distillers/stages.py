@@ -4,7 +4,7 @@
 are the first of two rows each; the second starts from what the first has learnt.
 """
 
-from kdbench.distillers import AB, AT, BYOT, FSP, FT, MARS, MERS, NST, OFD, VID, VPD, Hallucination
+from kdbench.distillers import AB, AT, BYOT, FSP, FT, MARS, MERS, NST, OFD, VID, VPD, VPNPP, Hallucination
 
 at = dict(type=AT, p=2, distill_weight=1000.0)
 nst = dict(type=NST, distill_weight=50.0)
@@ -20,3 +20,6 @@ mers = dict(type=MERS, alpha=50.0, task_weight=0.0)
 byot = dict(type=BYOT, alpha=0.1, tau=3.0)
 hallucination = dict(type=Hallucination, tau=10.0, lambda1=0.5, lambda2=0.5, lambda3=0.01, task_weight=0.25)
 vpd = dict(type=VPD, width=128, task_weight=0.0)
+vpnpp = dict(type=VPNPP, guided=0.1, attention=0.001, feature=0.001, task_weight=0.9)
+vpnpp_attention = dict(type=VPNPP, feature=0.0, task_weight=0.9)
+vpnpp_feature = dict(type=VPNPP, guided=0.0, attention=0.0, task_weight=0.9)
