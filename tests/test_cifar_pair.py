@@ -50,7 +50,12 @@ def taps(name: str) -> set[str]:
 
 # The second of two rows wants the file of the first; VPD compares frame with frame.
 OF_FRAMES = {name for name, part in DISTILLERS.items() if part.config["type"].__name__ == "VPD"}
-ELSEWHERE = {"ft_factor", *OF_FRAMES, *(name for name in DISTILLERS if taps(name) & VIEWS_AND_FRAMES)}
+ELSEWHERE = {
+    "ft_factor",
+    "generative_distillation",
+    *OF_FRAMES,
+    *(name for name in DISTILLERS if taps(name) & VIEWS_AND_FRAMES),
+}
 
 
 def arguments(name: str, teacher: Path) -> list[str]:

@@ -13,10 +13,14 @@ rows = [
     dict(row="baseline/utd_{student}", axes=dict(student=("inertial_cnn", "depth_cnn"))),
     dict(row="kd/utd_skeleton_cnn_inertial_cnn", distiller="all", without=_other),
     # Methods of two rows have their first phase with this student only by a swap of their second row.
-    dict(row="kd/utd_skeleton_cnn_depth_cnn", distiller="all", without=(*_other, "ab", "fsp", "ft_*")),
+    dict(
+        row="kd/utd_skeleton_cnn_depth_cnn",
+        distiller="all",
+        without=(*_other, "ab", "fsp", "ft_*", "generative_*"),
+    ),
     dict(
         row="{method}/utd_skeleton_cnn_inertial_cnn",
-        axes=dict(method=("ab", "fsp", "ft")),
+        axes=dict(method=("ab", "fsp", "ft", "generative")),
         student="depth_cnn",
     ),
 ]

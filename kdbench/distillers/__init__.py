@@ -25,6 +25,7 @@ from .dml import DML, dml_loss, labels_loss, mutual_loss
 from .fitnet import FitNet, hint_loss
 from .fsp import FSP, flow_matrix, fsp_loss
 from .ft import FT, ft_loss
+from .generative import Generative, attended_stage, generator_loss
 from .hallucination import Hallucination, hallucinated_map_loss, hallucination_loss, soft_cross_entropy
 from .ickd import ICKD, ickd_loss
 from .infonce import InfoNCE, info_nce_loss
@@ -95,6 +96,7 @@ __all__ = [
     "CrossView",
     "Distiller",
     "FitNet",
+    "Generative",
     "Hallucination",
     "InfoNCE",
     "ReviewKD",
@@ -106,6 +108,7 @@ __all__ = [
     "ab_loss",
     "agreement_loss",
     "at_loss",
+    "attended_stage",
     "attention_level_loss",
     "attention_map",
     "average_mkd_loss",
@@ -135,6 +138,7 @@ __all__ = [
     "fsp_loss",
     "ft_loss",
     "generalised_divergence",
+    "generator_loss",
     "gram_loss",
     "hallucinated_map_loss",
     "hallucination_loss",
