@@ -59,9 +59,13 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_weights(model: nn.Module, path: str | Path, prefix: str = "") -> None:
-    """Load all of ``model`` from ``path``; keys may carry ``prefix``. A mismatch is a ``MissingWeightsError``."""
-    state = {key.removeprefix(prefix): value for key, value in read_weights(path).items()}
-    _fill(model, state, path)
+    """Load all of ``model`` from ``path``. A mismatch is a ``MissingWeightsError``.
+
+    With ``prefix`` the file is a larger network's, of which the keys that begin so are read; where none does, all are.
+    """
+    state = read_weights(path)
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    _fill(model, own or state, path)
 
 
 def load_renamed(

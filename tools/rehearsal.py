@@ -25,7 +25,7 @@ def rehearse(config: Any) -> int:
             print(f"{name}: {type(part).__name__}, {parameters(part):,} parameters")
     check_lineage(config)
     read_only([config.get(f"{stage}_dataloader") for stage in ("train", "val", "test")], model.reads)
-    weights, data = list(absent_weights(config)), list(absent_data(config))
+    weights, data = list(absent_weights(config, model.teacher)), list(absent_data(config))
     for problem in dict.fromkeys([*weights, *data]):
         print(f"missing: {problem}")
     if not data:
@@ -35,10 +35,10 @@ def rehearse(config: Any) -> int:
     return WRONG_USE if weights else 0
 
 
-def absent_weights(config: Any) -> Iterator[str]:
-    """What is wrong with the files that the networks start from."""
+def absent_weights(config: Any, built: Any) -> Iterator[str]:
+    """What is wrong with the files that the networks start from; ``built`` is the teacher's network, if any."""
     teacher = config.model.get("teacher")
-    if teacher and not teacher.get("weights") and not list(weight_files(teacher)):
+    if teacher and not teacher.get("weights") and not getattr(built, "has_own_weights", False):
         yield 'the teacher has no weights; give a file, or weights="random" if it is meant to be untrained'
     for path in dict.fromkeys(weight_files(config.model)):
         try:

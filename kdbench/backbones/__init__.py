@@ -5,6 +5,7 @@ from .audio import AudioCNN, SpectrogramCNN, SpectrogramMLP
 from .blocks import ENCODERS
 from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleNetV2, WideResNet
 from .classical import Classical
+from .cross_streams import CrossStreams
 from .ctrgcn import CTRGCN
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
@@ -29,6 +30,7 @@ __all__ = [
     "AudioCNN",
     "Classical",
     "CompactSTGCN",
+    "CrossStreams",
     "FrameCNN",
     "FrameResNet",
     "FrameViT",

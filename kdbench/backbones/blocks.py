@@ -64,8 +64,9 @@ class ResidualBlock(nn.Module):
         )
         self.act = nn.ReLU()
 
-    def forward(self, x: Tensor) -> Tensor:
-        inner = self.dropout(F.relu(self.norm1(self.conv1(x))))
+    def forward(self, x: Tensor, read: Tensor | None = None) -> Tensor:
+        """With ``read``, of the shape of ``x``, the convolutions read that and the shortcut still ``x``."""
+        inner = self.dropout(F.relu(self.norm1(self.conv1(x if read is None else read))))
         return self.act(self.norm2(self.conv2(inner)) + self.shortcut(x))
 
 

@@ -82,8 +82,12 @@ class InertialCNN(Classifier):
         self.body = TemporalCNN(width, widths, (2, 2, 2), kernel, block_dropout)
         self._finish(widths[-1], num_classes, dropout, prefixed("body", residual_taps(len(widths))))
 
+    def begin(self, inertial: Tensor) -> Tensor:
+        """The map ``(B, C, T)`` that the residual blocks read."""
+        return self.stem(self.norm(with_magnitudes(inertial).transpose(1, 2)))
+
     def features(self, inertial: Tensor) -> Tensor:
-        return self.body(self.stem(self.norm(with_magnitudes(inertial).transpose(1, 2))))
+        return self.body(self.begin(inertial))
 
 
 @BACKBONES.register_module()

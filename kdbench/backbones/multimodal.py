@@ -60,11 +60,11 @@ class LateFusion(nn.Module):
     """Whole networks that decide together; the logits are the log of their mean probability.
 
     ``members`` are configs of networks with ``embed`` and ``fc``, each with its own modalities and, if it was trained
-    before, its own ``weights`` file (and ``prefix`` of the keys in it); ``load_own_weights`` reads those
-    files. ``fusion`` and ``shares`` are as in ``mean_logits``: CTR-GCN joins joint, bone, joint motion and bone motion
-    as ``fusion="logits", shares=(0.6, 0.6, 0.4, 0.4)`` (Chen et al., ICCV 2021). Taps: ``embedding`` (all members' side
-    by side), ``member_logits`` and ``member_embeddings`` (lists) and, for methods that read maps, those of the member
-    number ``lead``.
+    before, its own ``weights`` file (and the ``prefix`` of its keys in that of a larger network), which
+    ``load_own_weights`` reads. ``fusion`` and ``shares`` are as in ``mean_logits``: CTR-GCN joins joint, bone, joint
+    motion and bone motion as ``fusion="logits", shares=(0.6, 0.6, 0.4, 0.4)`` (Chen et al., ICCV 2021). Taps:
+    ``embedding`` (all members' side by side), ``member_logits`` and ``member_embeddings`` (lists) and, for methods that
+    read maps, those of the member number ``lead``.
     """
 
     def __init__(
@@ -108,10 +108,12 @@ class LateFusion(nn.Module):
             if path not in (None, RANDOM):
                 load_weights(member, path, prefix)
 
+    def _embedded(self, inputs: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """The embedding ``(B, D)`` of each member, from what each reads."""
+        return [member.embed(*values) for member, values in zip(self.members, inputs, strict=True)]
+
     def forward(self, *inputs: Tensor) -> Tensor:
-        embeddings = [
-            m.embed(*values) for m, values in zip(self.members, self.members.inputs(inputs), strict=True)
-        ]
+        embeddings = self._embedded(self.members.inputs(inputs))
         self.joined(torch.cat(embeddings, 1))
         logits = [member.fc(embedding) for member, embedding in zip(self.members, embeddings, strict=True)]
         return mean_logits(torch.stack(logits), self.fusion, self.shares)

@@ -42,9 +42,13 @@ class SkeletonCNN(Classifier):
         self.body = TemporalCNN(widths[0], widths, strides, kernel, block_dropout)
         self._finish(widths[-1], num_classes, dropout, prefixed("body", residual_taps(len(widths))))
 
-    def features(self, skeleton: Tensor) -> Tensor:
+    def begin(self, skeleton: Tensor) -> Tensor:
+        """The map ``(B, C, T)`` that the residual blocks read."""
         joints = stack_streams(skeleton, self.parents, self.streams)
-        return self.body(self.stem(self.norm(joints.flatten(2).transpose(1, 2))))
+        return self.stem(self.norm(joints.flatten(2).transpose(1, 2)))
+
+    def features(self, skeleton: Tensor) -> Tensor:
+        return self.body(self.begin(skeleton))
 
 
 class GraphBlock(nn.Module):

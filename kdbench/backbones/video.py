@@ -156,5 +156,9 @@ class VideoCNN(Classifier):
         taps = {**prefixed("body", taps), "frames": "frames", "frame_stages": stages}
         self._finish(width, num_classes, dropout, taps)
 
+    def begin(self, video: Tensor) -> Tensor:
+        """The map ``(B, C, T)`` that the network over time reads."""
+        return self.frames(video).transpose(1, 2)
+
     def features(self, video: Tensor) -> Tensor:
-        return self.body(self.frames(video).transpose(1, 2))
+        return self.body(self.begin(video))

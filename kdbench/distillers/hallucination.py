@@ -71,7 +71,9 @@ class Hallucination(Distiller):
 
     Limits: one label a clip only, because the soft labels are a softmax; for several take FitNet and KD in a Sum.
 
-    Deviations: this is the third step of four; the first trains the teacher, the others are rows of their own.
+    Deviations: this is the third step of four; the first trains each network, the second fuses them
+    (``hallucination_fusion/``), the third with the fused teacher is ``hallucination_stream/``, the fourth joins both
+    networks of the one modality (``hallucination_system/``).
     Where shapes differ, a trained ``Regressor`` without ReLU comes between (in the paper both networks are one
     architecture).
     """
