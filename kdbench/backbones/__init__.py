@@ -18,6 +18,7 @@ from .posec3d import PoseC3D
 from .sensing import Sensing
 from .skeleton import CompactSTGCN, SkeletonCNN
 from .stgcn import STGCN, STGCNPlusPlus
+from .tsmf import TSMF
 from .video import FrameCNN, VideoCNN
 from .view_students import ViewStudents
 
@@ -26,6 +27,7 @@ __all__ = [
     "CTRGCN",
     "ENCODERS",
     "STGCN",
+    "TSMF",
     "VGG",
     "AudioCNN",
     "Classical",

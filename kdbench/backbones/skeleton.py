@@ -129,9 +129,17 @@ class CompactSTGCN(Classifier):
         self.mix = nn.Linear(len(parents), mixtures, bias=False)
         self._finish(mixtures * widths[-1], num_classes, dropout, residual_taps(len(widths)))
 
-    def features(self, skeleton: Tensor) -> Tensor:
+    def joint_features(self, skeleton: Tensor) -> Tensor:
+        """The map ``(B, C, T', J)`` of the last block, before joints are mixed."""
         joints = stack_streams(skeleton, self.parents, self.streams)  # (B, T, J, C)
         x = self.norm(joints.flatten(2).transpose(1, 2)).unflatten(1, joints.shape[2:]).permute(0, 2, 3, 1)
         for block in self.blocks:
             x = block(x)
-        return self.mix(x).transpose(2, 3).flatten(1, 2)  # (B, C * mixtures, T')
+        return x
+
+    def features(self, skeleton: Tensor) -> Tensor:
+        return self.mixed(self.joint_features(skeleton))
+
+    def mixed(self, joint_features: Tensor) -> Tensor:
+        """Combinations of joints, ``(B, C, T', J)`` to ``(B, C * mixtures, T')``."""
+        return self.mix(joint_features).transpose(2, 3).flatten(1, 2)
