@@ -20,7 +20,7 @@ from .labels import hide_labels, labelled_mask
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
 from .transforms.time import resample
-from .utd_mhad_depth import FRAMES, FRONT, HEIGHT, WIDTH, DepthViews, Rendering
+from .utd_mhad_depth import FRONT, DepthViews, Rendering, turned
 
 _CLASS_NAMES = """
     swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_cw draw_circle_ccw
@@ -195,7 +195,8 @@ class UTDMHAD(ClipDataset):
     Before transforms a clip is: ``skeleton`` (96, 20, 3) float32, a canonical pose in torso lengths; ``inertial``
     (192, 6) float32, acceleration in g and turning rate / 200 deg/s; ``depth`` a tuple of renderings,
     (32, 64, 48) bytes each, front views of which the first is straight, made on first use into ``cache_dir`` and
-    memory-mapped.
+    memory-mapped. With ``depth_angles``, degrees about the vertical axis, a rendering is (V, 32, 48, 48), a virtual
+    view an angle: what the one camera saw, turned, with holes where it saw nothing.
 
     ``root`` holds the files; by default ``$KDBENCH_DATA_ROOT/utd_mhad``. ``protocol`` is ``"cross-subject"`` (train 1
     3 5 7, test 2 4 6 8) or ``"three-subject"`` (train 1 3 5, val 7, test 2 4 6 8); ``train_subjects`` narrows
@@ -215,6 +216,7 @@ class UTDMHAD(ClipDataset):
         labelled: Mapping | None = None,
         unlabelled: str = "keep",
         depth_variants: int = 4,
+        depth_angles: Sequence[float] = (),
         cache_dir: str | Path | None = None,
         transforms: Sequence[dict | Transform] = (),
     ):
@@ -225,7 +227,8 @@ class UTDMHAD(ClipDataset):
         self.variants = depth_variants if split == "train" else 1
         self._streams = read_streams(self.root / STREAMS, self.modalities, self.rows)
         if "depth" in self.modalities:
-            self._depth = depth_views(self.root, self.rows, self.variants, cache_dir)
+            how = turned(depth_angles) if depth_angles else FRONT
+            self._depth = depth_views(self.root, self.rows, self.variants, cache_dir, how)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -271,6 +274,7 @@ def data_spec(
     split: str = "train",
     root: str | Path | None = None,
     depth_variants: int = 4,
+    depth_angles: Sequence[float] = (),
     cache_dir: str | Path | None = None,
     **selection: Any,
 ) -> DataSpec:
@@ -280,10 +284,11 @@ def data_spec(
     ``split`` is.
     """
     variants = depth_variants if split == "train" else 1
+    how = turned(depth_angles) if depth_angles else FRONT
     blank = {
         "skeleton": np.zeros((SKELETON_FRAMES, len(PARENTS), 3), dtype=np.float32),
         "inertial": np.zeros((INERTIAL_SAMPLES, 6), dtype=np.float32),
-        "depth": (np.zeros((FRAMES, HEIGHT, WIDTH), dtype=np.uint8),) * variants,
+        "depth": (np.zeros(how.shape, dtype=np.uint8),) * variants,
     }
     sample = {"inputs": {name: blank[name] for name in checked_modalities(modalities)}}
     inputs = transformed(sample, built_transforms(transforms), Draw(0, 0, 0))["inputs"]

@@ -5,6 +5,7 @@ again when it is missing or truncated. Shapes: N clips of a subject, V views, 32
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from .transforms.rotation import rotation
 
 CAMERA = Camera(focal=142.8, centre_column=79.5, centre_row=59.5)  # Kinect v1, its 320 x 240 halved
 FRAMES, HEIGHT, WIDTH = 32, 64, 48
+SIZE = 48  # rows and columns of the square renderings of several views
 YAW, TILT, SCALE = 0.35, 0.12, 0.15  # the largest change of a random rendering: radians, radians, relative
 RENDERING = "1"  # raise when the rendering changes, so that old cache files are not read
 
@@ -66,6 +68,11 @@ class Rendering(NamedTuple):
 
 
 FRONT = Rendering()
+
+
+def turned(angles: Sequence[float]) -> Rendering:
+    """Square pictures from these angles about the vertical axis, in degrees."""
+    return Rendering(SIZE, SIZE, tuple(float(angle) for angle in angles))
 
 
 class DepthViews:

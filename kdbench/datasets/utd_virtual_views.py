@@ -30,12 +30,11 @@ from .utd_mhad import (
     read_streams,
     select,
 )
-from .utd_mhad_depth import FRAMES, Rendering
+from .utd_mhad_depth import FRAMES, SIZE, Rendering, turned
 
 ANGLES = (-45.0, 0.0, 45.0)  # degrees
 REACH, FIELD_OF_VIEW = 2.0, 1.8  # metres
 ACTIONS, ACTION_FRAMES = 3, 8
-SIZE = 48  # rows and columns of the square renderings that the views are cut out of
 PIXELS = SIZE / WINDOW  # a metre
 CENTRAL = 0.6  # metres: in at least one view an action stands no further from the centre
 MIN_VISIBLE_SHARE = 0.25  # of the person's pixels
@@ -61,7 +60,7 @@ class Sequences(NamedTuple):
 
 def rendering(angles: Sequence[float] = ANGLES) -> Rendering:
     """The square pictures of these cameras, wider than what a view shows."""
-    return Rendering(SIZE, SIZE, tuple(float(angle) for angle in angles))
+    return turned(angles)
 
 
 def offsets(places: np.ndarray, angles: Sequence[float]) -> np.ndarray:

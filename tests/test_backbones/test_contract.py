@@ -57,6 +57,8 @@ PARAMETERS = {
     "depth_cnn": 380_475,
     "depth_cnn_peers": 760_950,
     "depth_ridge": 120_987,
+    "depth_view_students": 1_067_697,
+    "depth_view_students_shared": 355_899,
     "early_d": 625_915,
     "early_d_start": 625_915,
     "early_d_start_d": 625_915,
@@ -160,7 +162,7 @@ def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     has_views = isinstance(network, MultiView | Sensing) or getattr(network, "name", "") == "views"
     shapes = SHAPES["views" if has_views else "single"]
     if isinstance(network, ViewStudents):
-        shapes = {"inertial": (3, 128, 6)}
+        shapes = {"inertial": (3, 128, 6), "depth": (3, 8, 2, 48, 48)}
     if getattr(network, "persons", 1) > 1:
         shapes = {"skeleton": (network.persons, 48, len(network.input.parents), 3)}
     return [torch.rand(batch, *shapes[name]) for name in network.reads]

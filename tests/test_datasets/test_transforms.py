@@ -226,3 +226,14 @@ def test_a_variant_may_go_into_another_input(kind, shape):
     alone = kind()(sample, random(1))["inputs"][kind.modality]
     assert np.array_equal(found["inputs"][f"{kind.modality}_strong"], alone)
     assert kind(into="other")({"inputs": {}}, random(1)) == {"inputs": {}}
+
+
+def test_views_of_a_clip_have_the_same_frames_shift_and_gain():
+    clip = np.random.default_rng(0).integers(
+        0, 256, (2, 3, 32, 8, 6), dtype=np.uint8
+    )  # renderings, views, ...
+    for transform in (AugmentDepth(frames=8), SampleDepth(frames=8)):
+        whole = transform.apply(tuple(clip), random(5))
+        assert whole.shape == (3, 8, 2, 8, 6)
+        for view in range(3):
+            assert np.array_equal(whole[view], transform.apply(tuple(clip[:, view]), random(5)))

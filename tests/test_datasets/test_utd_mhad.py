@@ -394,3 +394,17 @@ def test_real_depth_shows_a_whole_person(tmp_path):
         assert 50 <= rows[-1] <= 62
         assert 0.08 < (straight > 0).mean() < 0.3
         assert (straight != turned).any()
+
+
+def test_depth_is_seen_from_the_angles_that_are_asked_for(made_root, cache):
+    options = dict(root=made_root, split="test", modalities=("depth",), cache_dir=cache)
+    views = UTDMHAD(**options, depth_angles=(-45.0, 0.0, 45.0), transforms=TEST)
+    assert views[Draw(0, 0, 3)]["inputs"]["depth"].shape == (3, 16, 2, 48, 48)
+    spec = data_spec(("depth",), TEST, "test", depth_angles=(-45.0, 0.0, 45.0))
+    assert spec.inputs == {"depth": (3, 16, 2, 48, 48)}
+    board = views.load(3)["inputs"]["depth"][0]
+    widths = [np.count_nonzero(view.any(axis=(0, 1))) for view in board]
+    assert widths[0] < widths[1]  # a board that is turned looks narrower
+    assert widths[2] < widths[1]
+    alone = UTDMHAD(**options, depth_angles=(0.0,))
+    assert np.array_equal(alone.load(3)["inputs"]["depth"][0][0], board[1])

@@ -18,4 +18,5 @@ crossview_contrast = dict(_student, contrast=0.1)
 # A student a view
 crossview = dict(_students)
 crossview_no_agreement = dict(_students, agreement=0.0)
+crossview_labels = dict(_students, logit=0.0, pseudo=0.0, agreement=0.0)
 crossview_jsd = dict(_students, agreement_form="jsd")

@@ -21,13 +21,13 @@ def closeness_table(gain: float = 1.0) -> np.ndarray:
 
 
 def closeness_and_mask(clip: np.ndarray, gain: float = 1.0, rows: int = 0, columns: int = 0) -> np.ndarray:
-    """``(T, H, W)`` bytes to ``(T, 2, H, W)`` float32: closeness and mask, moved down and right by whole pixels."""
-    frames, height, width = clip.shape
-    made = np.zeros((frames, 2, height, width), dtype=np.float32)
-    into = np.s_[:, max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)]
-    seen = clip[:, max(-rows, 0) : height - max(rows, 0), max(-columns, 0) : width - max(columns, 0)]
-    made[:, 0][into] = closeness_table(gain)[seen]
-    made[:, 1][into] = seen > 0
+    """``(..., H, W)`` bytes to ``(..., 2, H, W)`` float32: closeness and mask, moved down and right by whole pixels."""
+    height, width = clip.shape[-2:]
+    made = np.zeros((*clip.shape[:-2], 2, height, width), dtype=np.float32)
+    into = np.s_[..., max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)]
+    seen = clip[..., max(-rows, 0) : height - max(rows, 0), max(-columns, 0) : width - max(columns, 0)]
+    made[..., 0, :, :][into] = closeness_table(gain)[seen]
+    made[..., 1, :, :][into] = seen > 0
     return made
 
 
@@ -41,16 +41,17 @@ class SampleDepth(ClipTransform):
         self.frames = frames
 
     def apply(self, clip: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """Renderings, each ``(T, H, W)`` bytes, to ``(frames, 2, H, W)`` float32."""
-        middle = ((np.arange(self.frames) + 0.5) * len(clip[0]) / self.frames).astype(np.intp)
-        return closeness_and_mask(clip[0][middle])
+        """Renderings, each ``(T, H, W)`` bytes, to ``(frames, 2, H, W)`` float32; of several views, V before both."""
+        middle = ((np.arange(self.frames) + 0.5) * clip[0].shape[-3] / self.frames).astype(np.intp)
+        return closeness_and_mask(clip[0][..., middle, :, :])
 
 
 @TRANSFORMS.register_module()
 class AugmentDepth(ClipTransform):
     """A random rendering, a random frame of each of ``frames`` segments, a shift of whole pixels, a gain.
 
-    ``shift`` is the largest move in pixels, ``gain`` the largest relative change of closeness.
+    ``shift`` is the largest move in pixels, ``gain`` the largest relative change of closeness. Views of a clip have the
+    same frames, shift and gain.
     """
 
     modality = "depth"
@@ -59,14 +60,13 @@ class AugmentDepth(ClipTransform):
         self.frames, self.shift, self.gain = frames, shift, gain
 
     def apply(self, clip: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """Renderings, each ``(T, H, W)`` bytes, to ``(frames, 2, H, W)`` float32."""
+        """Renderings, each ``(T, H, W)`` bytes, to ``(frames, 2, H, W)`` float32; of several views, V before both."""
         chosen = clip[rng.integers(len(clip))]
-        picked = ((np.arange(self.frames) + rng.random(self.frames)) * len(chosen) / self.frames).astype(
-            np.intp
-        )
+        moments = (np.arange(self.frames) + rng.random(self.frames)) * chosen.shape[-3] / self.frames
+        picked = moments.astype(np.intp)
         rows, columns = rng.integers(-self.shift, self.shift + 1, 2)
         gain = 1 + self.gain * rng.uniform(-1, 1)
-        return closeness_and_mask(chosen[picked], gain, int(rows), int(columns))
+        return closeness_and_mask(chosen[..., picked, :, :], gain, int(rows), int(columns))
 
 
 @TRANSFORMS.register_module()
