@@ -13,7 +13,13 @@ PUBLISH = ["huggingface_hub>=1.0"]
 EDGE = ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
-MMDET = ["mmdet==3.3.0", "mmcv-lite>=2.0.0,<2.2.0"]  # newer mmcv is refused by mmdet
+MMCV = ["mmcv-lite>=2.0.0,<2.2.0"]  # a wheel, nothing compiled; mmaction2 and mmdet refuse newer mmcv
+MMACTION = ["mmaction2==1.2.0", *MMCV, "importlib_metadata"]  # the last one mmaction2 imports and does not declare
+MMDET = ["mmdet==3.3.0", *MMCV]
+# A torchvision fits one torch: unpinned, it (or timm, which asks for it) would replace torch by a CUDA build.
+TORCHVISION = ["torchvision==0.28.0"]  # for torch 2.13.0
+TIMM = ["timm>=1.0,<2", *TORCHVISION]
+TRANSFORMERS = ['transformers>=5,<6; python_version >= "3.11"']
 RAY = ["ray>=2.40"]
 SLURM = ["submitit>=1.5"]
 DEV = [
@@ -59,10 +65,26 @@ setup(
         "publish": PUBLISH,
         "edge": EDGE,
         "video": [*VIDEO, *TORCHCODEC],
+        "mmaction": MMACTION,
         "mmdet": MMDET,
+        "torchvision": TORCHVISION,
+        "timm": TIMM,
+        "transformers": TRANSFORMERS,
         "ray": RAY,
         "slurm": SLURM,
         "dev": [*DEV, *REPORT],
-        "all": [*REPORT, *PUBLISH, *EDGE, *VIDEO, *TORCHCODEC, *MMDET, *RAY, *SLURM],
+        "all": [
+            *REPORT,
+            *PUBLISH,
+            *EDGE,
+            *VIDEO,
+            *TORCHCODEC,
+            *MMACTION,
+            *MMDET,
+            *TIMM,
+            *TRANSFORMERS,
+            *RAY,
+            *SLURM,
+        ],
     },
 )

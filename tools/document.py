@@ -1,4 +1,4 @@
-"""Writes docs/distillers, a page per method and the table of all methods, and docs/result.schema.json.
+"""Writes docs/distillers, a page per method and the table of all, docs/result.schema.json and docs/external.md's table.
 
 Golden entries are looked up in this checkout's tests, costs in docs/distillers/costs.json (benchmarks/losses.py).
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import command
+from external_page import external_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 STALE = 1
@@ -71,6 +72,7 @@ def rendered(configs: Path, output: Path) -> dict[Path, str]:
     costs = read_costs(output / "costs.json")
     golden, rows = golden_entries(), own_rows(configs)
     pages = {output / "README.md": overview(costs, golden), output.parent / SCHEMA: record_schema()}
+    pages |= external_pages(ROOT / "docs", output.parent)
     for name, kind in methods().items():
         text = page(kind, parts_of(configs, kind), rows.get(kind, []), golden.get(kind.__module__, Counter()))
         pages[output / f"{name.lower()}.md"] = text

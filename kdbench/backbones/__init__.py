@@ -7,6 +7,7 @@ from .cifar import VGG, MobileNetV1, MobileNetV2, ResNet, ShuffleNetV1, ShuffleN
 from .classical import Classical
 from .cross_streams import CrossStreams
 from .ctrgcn import CTRGCN
+from .external import External, ExternalFrames
 from .frame_encoders import FrameResNet, FrameViT
 from .inertial import InertialCNN, InertialFrames, InertialTransformer
 from .multiasl import MultiASL
@@ -33,6 +34,8 @@ __all__ = [
     "Classical",
     "CompactSTGCN",
     "CrossStreams",
+    "External",
+    "ExternalFrames",
     "FrameCNN",
     "FrameResNet",
     "FrameViT",

@@ -15,11 +15,11 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.runner.base_loop import BaseLoop
-from mmengine.utils.dl_utils import collect_env
 from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import __version__
+from ..compat import collect_environment
 from ..registry import DATASETS, HOOKS, MODELS, build
 from ..weights import load_weights
 from .checkpoint import CheckpointError, add_checkpoint, is_checkpoint, newest_checkpoint, read_checkpoint
@@ -85,7 +85,7 @@ class Runner(MMEngineRunner):
             self._timestamp += f"_{built}"
 
     def _log_env(self, env_cfg: dict) -> None:
-        lines = [f"{name}: {value}" for name, value in {**collect_env(), **env_cfg}.items()]
+        lines = [f"{name}: {value}" for name, value in {**collect_environment(), **env_cfg}.items()]
         (Path(self._log_dir) / "environment.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.logger.info(
             f"kdbench {__version__}, torch {torch.__version__}, {self.world_size} process(es), seed {self.seed}; "

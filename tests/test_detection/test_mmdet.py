@@ -1,4 +1,5 @@
 import importlib.util
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbench.compat import _absent_operator, _nms, mmengine_checkpoint
+from kdbench.compat import mmengine_checkpoint
+from kdbench.compat.operators import absent_operator, nms, roi_align
 from kdbench.detection import MMDetDetector
 from kdbench.detection.mmdet import CONFIG
 from kdbench.spec import InvalidDataError, MissingPackageError
 
 HAS_MMDET = importlib.util.find_spec("mmdet") is not None
+HAS_OPERATORS = (
+    importlib.util.find_spec("mmcv") is not None and importlib.util.find_spec("mmcv._ext") is not None
+)
 needs_mmdet = pytest.mark.skipif(
     not HAS_MMDET, reason="mmdet is not installed (pip install 'kdbench[mmdet]')"
 )
@@ -48,15 +53,105 @@ def test_the_operator_for_mmcv_is_the_definition(count, seed, threshold, offset)
     corners = np.sort(rng.random((count, 2, 2)) * 10, axis=1)
     boxes = torch.from_numpy(corners.reshape(-1, 4)).double()
     scores = torch.from_numpy(rng.permutation(count) + 1.0)
-    found = _nms(boxes, scores, iou_threshold=threshold, offset=offset)
+    found = nms(boxes, scores, iou_threshold=threshold, offset=offset)
     assert found.tolist() == slow_nms(boxes.tolist(), scores.tolist(), threshold, offset)
 
 
+def bilinear(picture, y, x):
+    """One sample of ``(H, W)``, from the definition: zero far outside, the border's value just outside."""
+    height, width = len(picture), len(picture[0])
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0.0
+    y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+    top, left = int(y), int(x)
+    bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+    above = picture[top][left] * (1 - x + left) + picture[top][right] * (x - left)
+    below = picture[bottom][left] * (1 - x + left) + picture[bottom][right] * (x - left)
+    return above * (1 - y + top) + below * (y - top)
+
+
+def slow_roi_align(picture, box, bins, ratio, aligned):
+    """Means of samples, bin by bin and sample by sample, of one channel."""
+    x0, y0, x1, y1 = (place - (0.5 if aligned else 0.0) for place in box)
+    width, height = (x1 - x0, y1 - y0) if aligned else (max(x1 - x0, 1.0), max(y1 - y0, 1.0))
+    out = []
+    for row in range(bins[0]):
+        for column in range(bins[1]):
+            down = ratio or max(math.ceil(height / bins[0]), 1)
+            along = ratio or max(math.ceil(width / bins[1]), 1)
+            samples = [
+                bilinear(
+                    picture,
+                    y0 + (row + (i + 0.5) / down) * height / bins[0],
+                    x0 + (column + (j + 0.5) / along) * width / bins[1],
+                )
+                for i in range(down)
+                for j in range(along)
+            ]
+            out.append(sum(samples) / len(samples))
+    return torch.tensor(out, dtype=torch.float64).reshape(bins)
+
+
+@given(
+    seed=st.integers(0, 999),
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    bins=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    ratio=st.integers(0, 2),
+    aligned=st.booleans(),
+    scale=st.sampled_from([1.0, 0.5]),
+)
+@settings(max_examples=80, deadline=None)
+def test_roi_align_for_mmcv_is_the_definition(seed, size, bins, ratio, aligned, scale):
+    rng = np.random.default_rng(seed)
+    pictures = torch.from_numpy(rng.normal(size=(2, 2, *size)))
+    corners = np.sort(rng.uniform(-4, 10, size=(3, 2, 2)), axis=1).reshape(-1, 4) / scale
+    rois = torch.from_numpy(np.concatenate([rng.integers(0, 2, (3, 1)), corners], 1))
+    found = torch.full((3, 2, *bins), torch.nan, dtype=torch.float64)
+    roi_align(pictures, rois, found, None, None, *bins, scale, ratio, 1, aligned)
+    for roi, per_channel in zip(rois.tolist(), found, strict=True):
+        for channel, values in zip(pictures[int(roi[0])].tolist(), per_channel, strict=True):
+            expected = slow_roi_align(channel, [place * scale for place in roi[1:]], bins, ratio, aligned)
+            torch.testing.assert_close(values, expected)
+
+
+def test_roi_align_with_maxima_is_refused():
+    with pytest.raises(MissingPackageError, match="maxima needs full mmcv"):
+        roi_align(torch.zeros(1, 1, 2, 2), torch.zeros(0, 5), None, None, None, 1, 1, 1.0, 0, 0, True)
+
+
+@pytest.mark.skipif(not HAS_OPERATORS, reason="mmcv's compiled operators are not installed (mmcv-lite)")
+def test_the_stand_ins_equal_the_compiled_operators():
+    import mmcv._ext as compiled
+
+    rng = np.random.default_rng(0)
+    corners = torch.from_numpy(np.sort(rng.random((200, 2, 2)) * 50, axis=1).reshape(-1, 4)).float()
+    scores = torch.from_numpy(rng.random(200)).float()
+    assert torch.equal(nms(corners, scores, 0.5), compiled.nms(corners, scores, iou_threshold=0.5, offset=0))
+    pictures, rois = torch.rand(1, 3, 60, 60), torch.cat((torch.zeros(200, 1), corners), 1)
+    ours, theirs = torch.zeros(200, 3, 7, 7), torch.zeros(200, 3, 7, 7)
+    nothing = torch.zeros(0)
+    for call, out in ((roi_align, ours), (compiled.roi_align_forward, theirs)):
+        call(
+            pictures,
+            rois,
+            out,
+            nothing,
+            nothing,
+            aligned_height=7,
+            aligned_width=7,
+            spatial_scale=1.0,
+            sampling_ratio=0,
+            pool_mode=1,
+            aligned=True,
+        )
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_the_other_operators_of_mmcv_say_what_they_need():
-    with pytest.raises(MissingPackageError, match="'roi_align_forward' needs full mmcv"):
-        _absent_operator("roi_align_forward")(1, 2)
+    with pytest.raises(MissingPackageError, match="'deform_conv_forward' needs full mmcv"):
+        absent_operator("deform_conv_forward")(1, 2)
     with pytest.raises(AttributeError):
-        _absent_operator("__path__")
+        absent_operator("__path__")
 
 
 class Hostile:
