@@ -38,6 +38,8 @@ def load_scope(scope: str) -> Any:
 
 
 def _load_mmaction() -> Any:
+    import mmaction
+
     provide_numpy_names()
     provide_mmcv_operators()  # mmaction looks whether mmdet imports
     provide_mmaction_drn()
