@@ -14,7 +14,11 @@ EDGE = ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"]
 VIDEO = ["av", "soundfile"]
 TORCHCODEC = ["torchcodec==0.13.0"]  # needs the system's FFmpeg; PyAV brings its own
 MMCV = ["mmcv-lite>=2.0.0,<2.2.0"]  # a wheel, nothing compiled; mmaction2 and mmdet refuse newer mmcv
-MMACTION = ["mmaction2==1.2.0", *MMCV, "importlib_metadata"]  # the last one mmaction2 imports and does not declare
+MMACTION = [
+    "mmaction2==1.2.0",
+    *MMCV,
+    "importlib_metadata",
+]  # the last one mmaction2 imports and does not declare
 MMDET = ["mmdet==3.3.0", *MMCV]
 # A torchvision fits one torch: unpinned, it (or timm, which asks for it) would replace torch by a CUDA build.
 TORCHVISION = ["torchvision==0.28.0"]  # for torch 2.13.0

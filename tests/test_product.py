@@ -26,11 +26,12 @@ from kdbench.spec import STRONG, DataSpec, Fields, IncompatibleError, Needs
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 DISTILLERS = {name: part.config for name, part in sorted(parts(CONFIGS, "distillers").items())}
-# Parts at papers' sizes are those of small files with other encoders; tests/test_backbones/test_papers.py has them.
+# Parts at papers' sizes are those of small files with other encoders, and those of other packages need these: see
+# tests/test_backbones/test_papers.py and test_external_packages.py.
 NETWORKS = {
     name: part.config
     for name, part in sorted(parts(CONFIGS, "models").items())
-    if not part.path.stem.endswith("_paper")
+    if not part.path.stem.endswith(("_paper", "external"))
 }
 LOSS_WEIGHTS = ("task_weight", "distill_weight")
 REMEDY = re.compile(r"there is: |give |take |tap |did you mean: ")

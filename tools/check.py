@@ -19,19 +19,27 @@ def parse() -> argparse.Namespace:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print all problems of all rows."""
+    """Print all problems of all rows, and which rows need a package that is not here."""
     from kdbench.compose import rows
     from kdbench.matrix.files import matrices
+    from kdbench.spec import MissingPackageError
 
     chosen = [Path(row) for row in arguments.rows] or rows(arguments.configs)
-    found, passed = [*part_problems(arguments.configs)], set[str]()
-    for row in chosen:
-        found += [f"{row}: {problem}" for problem in problems(row, passed)]
-    for path in () if arguments.rows else matrices(arguments.configs):
-        found += [f"{path}: {problem}" for problem in matrix_problems(path, passed)]
+    found, passed, skipped = [*part_problems(arguments.configs)], set[str](), dict[Path, str]()
+    asked = [(row, problems) for row in chosen]
+    asked += [(path, matrix_problems) for path in (() if arguments.rows else matrices(arguments.configs))]
+    for path, of in asked:
+        try:
+            found += [f"{path}: {problem}" for problem in of(path, passed)]
+        except MissingPackageError as error:
+            skipped[path] = command.message(error)
     for problem in found:
         print(problem, file=sys.stderr)
-    print(f"{len(chosen)} rows checked, {len(found)} problems")
+    for path, reason in skipped.items():
+        print(f"{path} skipped: {reason}")
+    rows_skipped = sum(row in skipped for row in chosen)
+    left_out = f", {rows_skipped} skipped" if rows_skipped else ""
+    print(f"{len(chosen) - rows_skipped} rows checked{left_out}, {len(found)} problems")
     return FOUND_PROBLEMS if found else 0
 
 
@@ -50,9 +58,12 @@ def matrix_problems(path: Path, passed: set[str]) -> list[str]:
     """What is wrong with a matrix: rows or parts that are not there, combinations that cannot run; see ``problems``."""
     from kdbench.matrix.files import read_matrix
     from kdbench.matrix.plan import make_plan
+    from kdbench.spec import MissingPackageError
 
     try:
         make_plan(read_matrix(path, [0]), passed=passed)
+    except MissingPackageError:
+        raise
     except Exception as error:
         if command.exit_code(error) is None:
             return [f"{type(error).__name__}: {command.message(error)}"]
@@ -63,10 +74,13 @@ def matrix_problems(path: Path, passed: set[str]) -> list[str]:
 def problems(row: Path, passed: set[str]) -> Iterator[str]:
     """What is wrong with one row: its name, its parts, a smoke form that does not fit.
 
+    A row whose networks come from a package that is not installed raises ``MissingPackageError``: nobody can tell.
+
     ``passed`` are the models that passed before and need not be built again; one that passes is added.
     """
     from kdbench.compose import compose, expected_stem
     from kdbench.models.checks import checked, likeness
+    from kdbench.spec import MissingPackageError
 
     try:
         config = compose(row)
@@ -79,6 +93,8 @@ def problems(row: Path, passed: set[str]) -> Iterator[str]:
             compose(row, smoke=True)
         else:
             yield "it has no smoke settings; its data part gives them as smoke = {...}"
+    except MissingPackageError:
+        raise
     except Exception as error:
         if command.exit_code(error) is None:
             yield f"{type(error).__name__}: {command.message(error)}"

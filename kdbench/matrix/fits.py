@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..compose import SLOTS, configs_of, first_phase, imported_parts, parts, rows
 from ..engine.promises import fill_in
 from ..models.checks import checked, likeness
-from ..spec import KDBenchError
+from ..spec import KDBenchError, MissingPackageError
 from .cells import composed
 from .files import AllDistillers, Wish
 
@@ -56,6 +56,8 @@ def refusal(wish: Wish, smoke: bool, passed: set[str]) -> str | None:
         if (model := likeness(config.model)) not in passed:
             checked(config.model)
             passed.add(model)
+    except MissingPackageError:  # not refused: on a machine with the package it may well run
+        raise
     except (
         KDBenchError,
         ValueError,

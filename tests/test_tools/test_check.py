@@ -1,5 +1,6 @@
 """Which rows tools/check.py takes for alike."""
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -46,3 +47,16 @@ def test_a_model_that_passed_is_not_built_again(check: ModuleType, monkeypatch: 
     for _ in range(2):  # one that fails does so again
         (problem,) = check.problems(KD / f"home1_frame_{PAIR}", passed)
         assert problem == "ZeroDivisionError: division by zero"
+
+
+def test_a_row_whose_package_is_missing_is_skipped_with_the_reason(
+    check: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mmaction", "mmaction.models"):
+        monkeypatch.setitem(sys.modules, name, None)  # import raises ImportError
+    rows = [KD / "utd_skeleton_cnn_swin_mini.py", KD / "utd_skeleton_cnn_depth_cnn.py"]
+    assert check.check(argparse.Namespace(rows=rows, configs=ROOT / "configs")) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith(f"{rows[0]} skipped: 'mmaction.*' needs the optional package 'mmaction2'")
+    assert printed[0].endswith("pip install 'kdbench[mmaction]'")
+    assert printed[1] == "1 rows checked, 1 skipped, 0 problems"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdbench.matrix.files import matrices
+from kdbench.spec import MissingPackageError
 from tests.test_matrix.deaths import slow_project, to_the_end
 from tests.test_matrix.toys import ALONE, KD, TEACHER, finish, plan_of, write_matrix
 from tests.toy_project import ROOT, command, write_project
@@ -132,4 +133,7 @@ SHIPPED = matrices(ROOT / "configs")
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_shipped_matrices_compose(path: Path, check, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert check.matrix_problems(path, set()) == []
+    try:
+        assert check.matrix_problems(path, set()) == []
+    except MissingPackageError as error:
+        pytest.skip(str(error))
