@@ -11,7 +11,9 @@ from torch import nn
 from kdbench.backbones import External, ExternalFrames
 from kdbench.backbones.external.catalogue import CATALOGUE
 from kdbench.compat import SCOPES, load_scope
+from kdbench.compose.parts import parts
 from kdbench.models import Distillation
+from kdbench.registry import BACKBONES, build
 from kdbench.spec import MissingPackageError
 from kdbench.taps import Taps
 
@@ -20,13 +22,35 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # the packages' own deprecations
 ]
-RECORD = json.loads((Path(__file__).parents[2] / "docs/external.json").read_text("utf-8"))
+ROOT = Path(__file__).parents[2]
+RECORD = json.loads((ROOT / "docs/external.json").read_text("utf-8"))
 CLASSES = 3
 PARTNERS: dict[str, dict[str, Any]] = {
     "rgb": {"type": "VideoCNN", "modality": "rgb", "width": 16, "grid": (4, 4)},
     "skeleton": {"type": "SkeletonCNN", "streams": ("joint",), "graph": "coco"},
     "audio": {"type": "AudioCNN"},
 }
+# The parts of configs/_base_/models/external.py, with 27 classes.
+PARTS = {
+    name: part.config
+    for name, part in parts(ROOT / "configs", "models").items()
+    if part.path.stem == "external"
+}
+PARAMETERS = {
+    "swin_tiny": 27_871_233,
+    "swin_small": 49_529_841,
+    "mvit_tiny": 23_514_267,
+    "mvit_small": 34_250_907,
+    "swin_mini": 1_303_869,
+    "mvit_mini": 334_267,
+    "asl_swin_v": 199_660,
+    "asl_swin_vh": 339_516,
+    "asl_swin_av": 393_886,
+    "asl_mvit_v": 182_520,
+    "tsf_swin_v": 273_387,
+    "tsf_swin_vh": 650_683,
+}
+SHAPES = {"depth": (16, 2, 64, 48), "rgb": (5, 8, 3, 32, 32), "audio": (5, 8, 8, 32)}
 everyone = pytest.mark.parametrize("name", CATALOGUE)
 
 
@@ -129,8 +153,8 @@ def test_weights_come_from_a_file(name: str, tmp_path: Path) -> None:
     config["network"] = {**config["network"], "weights": str(tmp_path / "weights.pth")}
     torch.manual_seed(1)
     other = External(CLASSES, **config)
-    key = next(k for k, v in source.state_dict().items() if v.ndim > 1)
-    assert not torch.equal(other.network.net.state_dict()[key], source.state_dict()[key])
+    fresh = other.network.net.state_dict()
+    assert not all(torch.equal(fresh[key], value) for key, value in source.state_dict().items())
     other.load_own_weights()
     for key, value in source.state_dict().items():
         assert torch.equal(other.network.net.state_dict()[key], value), key
@@ -157,3 +181,44 @@ def test_a_package_loads_twice_and_changes_nothing_for_torch(scope: str) -> None
     assert load_scope(scope) is load_scope(scope)
     assert torch.get_default_dtype() == torch.float32
     assert torch.nn.Linear(2, 2)(torch.zeros(1, 2)).shape == (1, 2)
+
+
+def test_every_part_is_counted() -> None:
+    assert set(PARTS) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_has_the_recorded_parameters(name: str) -> None:
+    need("mmaction")
+    network = build(BACKBONES, PARTS[name], num_classes=27)
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if name.endswith("mini") or "_v" in name])
+def test_a_miniature_runs_learns_and_is_built_again_from_json(name: str) -> None:
+    need("mmaction")
+    plain = json.loads(
+        json.dumps({key: value for key, value in PARTS[name].items() if key != "type"}, default=kind)
+    )
+    kept = {"type": PARTS[name]["type"].__name__, **plain}
+    network = build(BACKBONES, kept, num_classes=3)
+    clips = [torch.rand(2, *SHAPES[modality]) for modality in network.reads]
+    with Taps(network, network.taps).reading() as out:
+        output = network(*clips)
+    logits = output if isinstance(output, torch.Tensor) else output["logits"]
+    assert logits.shape == (2, 3)
+    assert len(out.stages) == (3 if name.endswith("mini") else 2)
+    outputs = (
+        [output]
+        if isinstance(output, torch.Tensor)
+        else [x for x in output.values() if x.is_floating_point()]
+    )
+    sum(value.float().square().sum() for value in outputs).backward()
+    idle = [key for key, p in network.named_parameters() if p.grad is None]
+    assert not idle
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+def kind(value: type) -> str:
+    """A type in a part as it stands in JSON."""
+    return value.__name__
