@@ -18,7 +18,9 @@ from .registry import near
 SINGLE_LABEL = "single-label"
 MULTI_LABEL = "multi-label"
 STRONG = "_strong"  # behind a modality's name: the same clip, augmented more; behind "logits": what it gives
-LESSON = "lesson"  # the batch field with what a teacher said earlier, by tap, where it is read from a cache
+LESSON = (
+    "lesson"  # the batch field with what a teacher said, by tap, from a cache or for several students at once
+)
 IGNORED = -100  # the target of a clip whose label may not be used (torch's default ``ignore_index``)
 
 

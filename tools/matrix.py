@@ -42,6 +42,11 @@ def parse() -> argparse.Namespace:
         metavar="DIR",
         help="read teachers from caches there, built by the cells that need them first",
     )
+    parser.add_argument(
+        "--no-cohort",
+        action="store_true",
+        help="a process for each cell, even where several would be faster in one",
+    )
     parser.add_argument("--fresh", action="store_true", help="local: a new interpreter a cell, no forks")
     parser.add_argument("--address", help="ray: of a running cluster; default: one of this machine")
     parser.add_argument(
@@ -127,13 +132,26 @@ def execute(plan, costs, engine, folder, arguments: argparse.Namespace) -> int:
     from kdbench.matrix.show import closing_text, listener
 
     with listener(arguments.plain) as show:
-        run = Run(plan, engine, folder, TOOLS / "train.py", arguments.retries, costs, show)
+        options = {"cohorts": cohorts_of(plan, engine, folder, arguments)}
+        run = Run(plan, engine, folder, TOOLS / "train.py", arguments.retries, costs, show, **options)
         with stopping(run):
             code = run.go()
     print(closing_text(run, command.table), flush=True)
     if arguments.record:
         return record(run, arguments.smoke) or code
     return code
+
+
+def cohorts_of(plan, engine, folder, arguments: argparse.Namespace):
+    """Which cells go together, unless that is turned off; a line for each cohort that the first hand-out would have."""
+    from kdbench.matrix.cohorts import make_cohorts
+
+    if arguments.no_cohort:
+        return None
+    cohorts = make_cohorts(plan, engine, folder, TOOLS / "cohort.py")
+    for line in cohorts.lines(plan, engine.jobs):
+        print(line, flush=True)
+    return cohorts
 
 
 @contextmanager

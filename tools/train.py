@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import command
 
@@ -15,8 +17,8 @@ TRACKERS = {
 PRECISIONS = {"auto": "auto", "bf16": "bfloat16", "fp16": "float16"}
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, or ``words`` in its place."""
     parser = command.parser(__doc__)
     command.add_row_arguments(parser)
     command.add_machine_arguments(parser)
@@ -48,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--tracker", nargs="+", metavar="NAME", choices=TRACKERS, help=f"of {', '.join(TRACKERS)}"
     )
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -62,6 +64,15 @@ def train(arguments: argparse.Namespace) -> int:
         from rehearsal import rehearse
 
         return rehearse(config)
+    settle(config, arguments)
+    metrics = fit(config)
+    if metrics is not None:
+        print(ended(config, metrics))
+    return 0
+
+
+def settle(config: Any, arguments: argparse.Namespace) -> None:
+    """Check where the row starts from, join other processes, put a cache into the teacher's place."""
     from kdbench.engine.launch import configure
     from kdbench.engine.lineage import check_lineage
 
@@ -75,12 +86,12 @@ def train(arguments: argparse.Namespace) -> int:
     )
     read_cache(config, arguments)
     announce(config)
-    metrics = fit(config)
-    if metrics is not None:
-        print(
-            f"{config.row.name} seed {config.row.seed}, last epoch: {shown(metrics)}; {config.work_dir}/result.yml"
-        )
-    return 0
+
+
+def ended(config: Any, metrics: dict) -> str:
+    """How a run ended, in a line."""
+    row = config.row
+    return f"{row.name} seed {row.seed}, last epoch: {shown(metrics)}; {config.work_dir}/result.yml"
 
 
 def prepare(config, arguments: argparse.Namespace) -> None:
@@ -155,17 +166,10 @@ def fit(config) -> dict | None:
     """Train and test; the metrics, in the first process."""
     from mmengine.dist import is_main_process
 
-    from kdbench.engine import DivergedError, Runner
-    from kdbench.engine.record import final_test, record_failure
+    from kdbench.engine import Runner
+    from kdbench.engine.course import run
 
-    runner = Runner.from_cfg(config)
-    try:
-        runner.train()
-    except DivergedError as error:
-        if is_main_process():
-            record_failure(runner, "diverged", str(error))
-        raise
-    metrics = final_test(runner)
+    metrics = run(Runner.from_cfg(config))
     return metrics if is_main_process() else None
 
 

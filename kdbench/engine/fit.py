@@ -1,5 +1,6 @@
 """Training of what does not learn by steps: one pass over the clips, then one fit."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class FitLoop(TrainLoop):
             raise ValueError(f"max_epochs={max_epochs}; a fit in one pass has 1")
         super().__init__(runner, dataloader, max_epochs=max_epochs, **kwargs)
 
-    def run_epoch(self) -> None:
+    def epoch_turns(self) -> Iterator[None]:
         """Collect the features of every clip, then fit."""
         self.runner.call_hook("before_train_epoch")
         clips = self.dataloader.dataset
@@ -42,6 +43,7 @@ class FitLoop(TrainLoop):
         self.runner.logger.info(f"fitted to {known.sum()} clips: " + _shown(chosen))
         self.runner.call_hook("after_train_epoch")
         self._epoch, self.validation_due = 1, self.runner.val_loop is not None
+        yield
 
     def _read(self, clips: Any, drawn: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Features ``(N, D)`` and targets ``(N, K)`` of zeros and ones, negative where unknown."""

@@ -89,22 +89,28 @@ class CheckpointHook(Hook):
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """On SIGTERM or SIGUSR1: finish the step, save, exit with 75. Resuming goes on as if nothing had been."""
+    """On SIGTERM or SIGUSR1: finish the step, save, exit with 75. Resuming goes on as if nothing had been.
+
+    Where several runs share a process, that process listens (``listens`` is False) and calls ``ask`` of each.
+    """
 
     priority = "LOWEST"
     signals = (signal.SIGTERM, signal.SIGUSR1)
 
     def __init__(self):
-        self._is_asked = False
+        self.listens, self._is_asked, self._is_training = True, False, False
         self._before: dict[int, Any] = {}
 
     def before_train(self, runner: Any) -> None:
+        self._is_training = True
         try:
-            self._before = {number: signal.signal(number, self._ask) for number in self.signals}
+            if self.listens:
+                self._before = {number: signal.signal(number, self.ask) for number in self.signals}
         except ValueError:  # not the main thread: whoever runs us handles signals
             self._before = {}
 
-    def _ask(self, number: int, frame: Any) -> None:
+    def ask(self, *_: Any) -> None:
+        """Have the run save and leave as soon as it can."""
         self._is_asked = True
 
     def after_step(self, runner: Any) -> None:
@@ -119,7 +125,7 @@ class SignalHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         # Several processes may have different numbers of validation batches; they leave after the next step.
-        if self._is_asked and self._before and not is_distributed():
+        if self._is_asked and self._is_training and not is_distributed():
             self._leave(runner)
 
     def _leave(self, runner: Any) -> None:
@@ -129,6 +135,7 @@ class SignalHook(Hook):
         raise SystemExit(EXIT_PREEMPTED)
 
     def after_train(self, runner: Any) -> None:
+        self._is_training = False
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -1,7 +1,7 @@
 """A training loop that can be left after any step and entered again there."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.dist import all_gather_object, is_distributed
@@ -18,6 +18,8 @@ class TrainLoop(EpochBasedTrainLoop):
     Two more stages for hooks, in which all counters agree and a checkpoint may be taken: ``after_step(runner)`` after
     each update of the weights, ``after_round(runner)`` after an epoch and its validation. Neither the start of the
     loader's workers nor validation disturbs the random streams of training.
+
+    ``source(epoch, batch)``, if one is set, gives the batches of an epoch from that one on, in the loader's place.
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **kwargs: Any):
@@ -25,6 +27,7 @@ class TrainLoop(EpochBasedTrainLoop):
         self.batch, self.validation_due = 0, False
         self._held_rng: dict[str, Any] | None = None  # of training, while validation runs
         self._resumed_rng: dict[str, Any] | None = None
+        self.source: Callable[[int, int], Iterator[Any]] | None = None
         self.batches = len(self.dataloader)  # an epoch; the loader's own length is shorter while it resumes
         self._check_length()
 
@@ -58,24 +61,31 @@ class TrainLoop(EpochBasedTrainLoop):
         self.validation_due, self._resumed_rng = position["validation_due"], rng
 
     def run(self) -> Any:
-        """Train from the present position to the end."""
+        """Train from the present position to the end, unless whoever asked for ``turns`` will do so."""
+        if not self.runner.takes_turns:
+            for _ in self.turns():
+                pass
+        return self.runner.model
+
+    def turns(self) -> Iterator[None]:
+        """Train from the present position to the end, and pause after each batch."""
         self.runner.call_hook("before_train")
         if self.batch == 0:
             self._apply_resumed_rng()
         if self.validation_due:
             self._end_round()
         while self._epoch < self._max_epochs and not self.stop_training:
-            self.run_epoch()
+            yield from self.epoch_turns()
             self._end_round()
         self.runner.call_hook("after_train")
-        return self.runner.model
 
-    def run_epoch(self) -> None:
+    def epoch_turns(self) -> Iterator[None]:
         """The rest of the present epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         for data_batch in self._remaining_batches():
             self.run_iter(self.batch, data_batch)
+            yield
         self.runner.call_hook("after_train_epoch")
         self._epoch, self.batch = self._epoch + 1, 0
         self._decide_current_val_interval()
@@ -90,6 +100,11 @@ class TrainLoop(EpochBasedTrainLoop):
             self.runner.call_hook("after_step")
 
     def _remaining_batches(self) -> Iterator[Any]:
+        batches = self._from_loader() if self.source is None else self.source(self._epoch, self.batch)
+        self._apply_resumed_rng()
+        return batches
+
+    def _from_loader(self) -> Iterator[Any]:
         sampler = self.dataloader.sampler
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(self._epoch)
@@ -100,7 +115,6 @@ class TrainLoop(EpochBasedTrainLoop):
             batches = iter(self.dataloader)
             if not can_skip:
                 batches = itertools.islice(batches, self.batch, None)
-        self._apply_resumed_rng()
         return batches
 
     def _apply_resumed_rng(self) -> None:

@@ -57,18 +57,22 @@ class RecordResult(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` returned."""
         self.seconds, self.selected = dict(state["seconds"]), state["selected"]
-        self._clocks = _clocks()
+        self._clocks = clocks()
 
     def _elapsed(self) -> dict[str, float]:
-        now = _clocks()
+        now = clocks()
         return {name: value + now[name] - self._clocks[name] for name, value in self.seconds.items()}
+
+    def skip(self, seconds: Mapping[str, float]) -> None:
+        """Do not count the last ``seconds``: another run had the process."""
+        self._clocks = {name: value + seconds[name] for name, value in self._clocks.items()}
 
     def before_run(self, runner: Any) -> None:
         if is_main_process():  # an old result must not pass for that of this run, should it not end
             set_aside(Path(runner.work_dir))
 
     def before_train(self, runner: Any) -> None:
-        self._clocks, self.trained = _clocks(), True
+        self._clocks, self.trained = clocks(), True
         self.selects = lineage.has_validation(runner.cfg)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
@@ -81,7 +85,7 @@ class RecordResult(Hook):
             self.selected = {"epoch": runner.epoch, "metric": name, "value": value, "state": state}
 
     def after_train(self, runner: Any) -> None:
-        self.seconds, self._clocks = self._elapsed(), _clocks()
+        self.seconds, self._clocks = self._elapsed(), clocks()
         self.epochs, self.steps = runner.epoch, runner.iter
 
     def before_test_epoch(self, runner: Any) -> None:
@@ -352,7 +356,8 @@ def save_predictions(
     return {"path": path.name, "sha256": file_hash(path), "n": len(ordered)}
 
 
-def _clocks() -> dict[str, float]:
+def clocks() -> dict[str, float]:
+    """Seconds by the wall, and of this process and its ended workers."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {"wall": time.perf_counter(), "cpu": time.process_time() + children.ru_utime + children.ru_stime}
 

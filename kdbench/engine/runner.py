@@ -3,7 +3,7 @@
 import functools
 import itertools
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,8 @@ class Runner(MMEngineRunner):
     newest whole checkpoint in ``work_dir``, if there is one.
     """
 
+    takes_turns = False  # whether ``turns`` trains, and not ``train``
+
     def setup_env(self, env_cfg: dict) -> None:
         """Set up processes; two runners that one process builds in the same second do not share their logs."""
         super().setup_env(env_cfg)
@@ -107,6 +109,15 @@ class Runner(MMEngineRunner):
         if hasattr(model, "reads"):
             read_only([self._train_dataloader, self._val_dataloader, self._test_dataloader], model.reads)
         return model
+
+    def turns(self) -> Iterator[None]:
+        """What ``train`` does, with a pause once all is set up and after each batch: several runs can take turns."""
+        self.takes_turns = True
+        self.train()
+        self.takes_turns = False
+        yield
+        yield from self.train_loop.turns()
+        self.call_hook("after_run")
 
     def _init_model_weights(self) -> None:
         """Nothing: a model has its weights once it is built, and data-parallel wrapping spreads those of rank 0."""
@@ -155,6 +166,8 @@ class Runner(MMEngineRunner):
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call a stage of those hooks that have it; which ones is looked up once."""
+        if self.takes_turns and fn_name == "after_run":
+            return
         for method in self._methods(fn_name):
             method(self, **kwargs)
 

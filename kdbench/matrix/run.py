@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.hooks import EXIT_PREEMPTED
 from .cells import Cell
+from .cohorts import Cohorts, together
 from .cost import Costs, makespan
 from .engines import Engine, Outcome
 from .folder import EVENTS, PLAN, PROGRESS, Folder, epoch_of, now, tail
@@ -21,6 +22,7 @@ FAILED, BLOCKED, STOPPED, NOT_NEEDED = "failed", "blocked", "stopped", "not need
 STATES = (RUNNING, WAITING, DONE_NOW, DONE_BEFORE, FAILED, BLOCKED, STOPPED, NOT_NEEDED)
 STEP = 0.5  # seconds between two looks
 REPORT = 5.0  # seconds between two writes of progress.json when nothing happens
+COHORT_TOOL = "cohort.py"  # beside tools/train.py
 BUSY_PAUSE = 2.0  # seconds before a cell that runs elsewhere is looked at again
 
 
@@ -44,7 +46,8 @@ class Status:
 class Run:
     """Runs a plan on an engine. ``retries`` ends in a row without progress make a cell failed.
 
-    ``tool`` is ``tools/train.py``; ``listen`` is called with this object whenever something is worth showing.
+    ``tool`` is ``tools/train.py``; ``listen`` is called with this object whenever something is worth showing. With
+    ``cohorts``, cells run together in a process where that is faster; one that leaves a cohort is tried alone.
     """
 
     def __init__(
@@ -56,7 +59,10 @@ class Run:
         retries: int = 3,
         costs: Costs | None = None,
         listen: Callable[["Run"], None] = lambda _: None,
+        cohorts: Cohorts | None = None,
     ):
+        self.cohorts = cohorts or Cohorts({})
+        self.together: dict[str, tuple[str, ...]] = {}  # of each running process, by its first cell
         self.plan, self.engine, self.folder, self.tool, self.retries = plan, engine, folder, tool, retries
         self.costs, self._listen = costs or Costs(), listen
         needed = set(plan.needed)
@@ -107,29 +113,48 @@ class Run:
 
     def _hand_out(self) -> None:
         """Start cells in the plan's order, in which those that share teacher and data stand together."""
-        for key in self.of(WAITING):
-            if len(self.of(RUNNING)) >= self.engine.jobs:
-                return
-            status = self.status[key]
-            if self._is_ready(key) and time.time() >= status.not_before:
-                self._start(key, status)
+        if len(self.together) >= self.engine.jobs:
+            return
+        now_ready = [
+            key
+            for key in self.of(WAITING)
+            if self._is_ready(key) and time.time() >= self.status[key].not_before
+        ]
+        parts = self.cohorts.of(now_ready, self.engine.jobs)
+        for key in now_ready:
+            if len(self.together) < self.engine.jobs and self.status[key].state == WAITING:
+                self._start(parts[key])
 
     def _is_ready(self, key: str) -> bool:
         ready = (DONE_NOW, DONE_BEFORE)
         return all(self.status[before].state in ready for before in self.plan.after[key])
 
-    def _start(self, key: str, status: Status) -> None:
-        cell = self.plan.cells[key]
-        status.state, status.began = RUNNING, time.time()
-        status.attempts += 1
-        self.engine.start(key, task_of(cell, self.tool, self.folder.log_of(cell), self.engine.threads))
-        self.folder.add_event("started", cell=str(cell), attempt=status.attempts)
+    def _start(self, part: tuple[str, ...]) -> None:
+        """Start a cell, or a cohort of cells, in a process."""
+        cells, tasks = [self.plan.cells[key] for key in part], []
+        for key, cell in zip(part, cells, strict=True):
+            status = self.status[key]
+            status.state, status.began = RUNNING, time.time()
+            status.attempts += 1
+            tasks.append(task_of(cell, self.tool, self.folder.log_of(cell), self.engine.threads))
+            others = {"cohort": [str(other) for other in cells]} if len(cells) > 1 else {}
+            self.folder.add_event("started", cell=str(cell), attempt=status.attempts, **others)
+        cohort_tool = self.tool.with_name(COHORT_TOOL)
+        whole = together(cells, tasks, cohort_tool, self.folder) if len(part) > 1 else tasks[0]
+        self.together[part[0]] = part
+        self.engine.start(part[0], whole)
         self._reported = 0.0
 
-    def _settle(self, key: str, outcome: Outcome) -> None:
-        """A process has ended; whether its cell has, its folder tells."""
+    def _settle(self, first: str, outcome: Outcome) -> None:
+        """A process has ended; whether its cells have, their folders tell."""
+        part = self.together.pop(first)
+        for key in part:
+            self._settle_cell(key, outcome, len(part))
+
+    def _settle_cell(self, key: str, outcome: Outcome, size: int) -> None:
         cell, status = self.plan.cells[key], self.status[key]
-        status.seconds += time.time() - status.began
+        seconds = (time.time() - status.began) / size
+        status.seconds += seconds
         status.worker = ""
         if judge(cell).state == DONE:
             if status.attempts == 1 and self.plan.verdicts[key].state == OPEN:
@@ -141,6 +166,9 @@ class Run:
             self._become(key, WAITING, "runs elsewhere")
         elif outcome.was_killed or outcome.code == EXIT_PREEMPTED:
             self._try_again(key, cell, outcome)
+        elif size > 1:
+            self.cohorts.alone.add(key)
+            self._become(key, WAITING, "left its cohort", why=str(outcome))
         else:
             reason = str(outcome) if outcome.code else "it ended without a whole result"
             self._fail(key, cell, reason)
@@ -151,6 +179,8 @@ class Run:
         newest = _newest_checkpoint(cell)
         status.futile = 0 if newest != status.checkpoint else status.futile + 1
         status.checkpoint = newest
+        if status.futile:  # perhaps too much for one process
+            self.cohorts.alone.add(key)
         if status.futile > self.retries and not self.stopping:
             self._fail(key, cell, f"{outcome}, {status.futile} times in a row without a new checkpoint")
         else:
@@ -184,9 +214,10 @@ class Run:
         """Write progress.json and call the listener."""
         if not now_too and time.monotonic() - self._reported < REPORT:
             return
-        for key in self.of(RUNNING):
-            status = self.status[key]
-            status.epoch, status.worker = epoch_of(self.plan.cells[key]), self.engine.worker_of(key)
+        for first, part in self.together.items():
+            for key in part:
+                status = self.status[key]
+                status.epoch, status.worker = epoch_of(self.plan.cells[key]), self.engine.worker_of(first)
         self._reported = time.monotonic()
         self.folder.write(PROGRESS, progress(self))
         self._listen(self)

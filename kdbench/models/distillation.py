@@ -13,6 +13,7 @@ from ..registry import DISTILLERS, LOSSES, MODELS, build, find
 from ..spec import LESSON, DataSpec, Fields, IncompatibleError, MissingWeightsError, Needs, refuse
 from ..weights import RANDOM, load_weights
 from . import checks
+from .cohort import Lesson
 from .preprocessor import Preprocessor
 from .role import MEMBERS, Role
 
@@ -33,7 +34,8 @@ class Distillation(BaseModel):
     The teacher is always in eval mode, has no gradients and is in no checkpoint: it comes from its own file.
 
     A batch with the field ``lesson``, what the teacher said of it by tap, is not shown to the teacher. ``cached=True``
-    promises it of every batch in training: the teacher is then built for the checks, and let go unread.
+    promises it of every batch in training: the teacher is then built for the checks, and let go unread. A ``Lesson`` of
+    ``cohort.py`` in that field asks the teacher once for several students.
     """
 
     def __init__(
@@ -217,17 +219,26 @@ class Distillation(BaseModel):
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
 
-    def _lesson(self, inputs: Mapping[str, Tensor], given: Mapping[str, Any] | None = None) -> Fields:
+    def _lesson(
+        self, inputs: Mapping[str, Tensor], given: "Mapping[str, Any] | Lesson | None" = None
+    ) -> Fields:
         """What the distiller reads of the teacher; nothing runs for a method that reads nothing."""
-        if given is not None:
+        if isinstance(given, Mapping):
             return Fields({name: _in_full(value) for name, value in given.items()})
         if self.cached:
             raise IncompatibleError(
                 f"the model was built with cached=True and a batch has no '{LESSON}'; train it with "
                 "tools/train.py --cache, or build it with cached=False"
             )
-        reads = self.teacher is not None and self.distiller is not None and self.distiller.needs.teacher
-        return self._teach(inputs) if reads else Fields()
+        if not self.learns_from_teacher:
+            return Fields()
+        return self._teach(inputs) if given is None else given.of(self._roles["teacher"], inputs)
+
+    @property
+    def learns_from_teacher(self) -> bool:
+        """Whether training runs the teacher."""
+        reads = self.distiller is not None and bool(self.distiller.needs.teacher)
+        return self.teacher is not None and reads and not self.cached
 
     def _teach(self, inputs: Mapping[str, Tensor]) -> Fields:
         # no_grad, not inference_mode: an inference tensor cannot be saved for the student's backward.

@@ -25,7 +25,7 @@ class Role:
     """
 
     def __init__(self, name: str, config: Mapping[str, Any], data: DataSpec):
-        config = dict(config)
+        self.config = config = dict(config)
         self.name, self.weights = name, config.pop("weights", None)
         reads, places = config.pop("reads", None), config.pop("taps", None)
         self.start = _checked_start(name, config.pop("start", None))
@@ -72,12 +72,22 @@ class Role:
         self.taps = Taps(self.model, {name: place for name, place in self.places.items() if name in wanted})
         self.strong = [name for name in STRONG_OUTPUTS if name in wanted]
 
+    @property
+    def extras(self) -> set[str]:
+        """The taps and strong outputs that are read beside what the model gives."""
+        return {*self.taps.places, *self.strong}
+
     def __call__(self, inputs: Mapping[str, Tensor], tapped: bool = True) -> Fields:
         if not tapped:
             return self._fields(self.model(*(inputs[name] for name in self.reads)))
+        plain, extras = self.told(inputs)
+        return Fields({**plain, **extras})
+
+    def told(self, inputs: Mapping[str, Tensor]) -> tuple[Fields, Fields]:
+        """What the model gives, and what is read beside it."""
         with self.taps.reading() as out:
             result = self.model(*(inputs[name] for name in self.reads))
-        return Fields({**self._fields(result), **out, **self._strong(inputs)})
+        return self._fields(result), Fields({**out, **self._strong(inputs)})
 
     def load_start(self) -> None:
         """Take the modules of ``start`` from their file, if there is one."""

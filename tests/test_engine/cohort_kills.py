@@ -1,0 +1,83 @@
+"""A program that trains a cohort once undisturbed, once killed again and again, and each member alone; all are equal.
+
+python -m tests.test_engine.cohort_kills FOLDER --kills 4
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from kdbench.engine.cohort import Cohort, Member
+from kdbench.models.cohort import shared_teachers
+
+from .kills import Beacon, outcome
+from .test_cohort import of_distillation
+from .toy import runner
+
+MEMBERS = range(3)
+
+
+def member(folder: Path, number: int, hooks: list) -> Member:
+    """A run that goes on from where it was."""
+    settings = of_distillation(number, hooks=hooks, resume=True)
+    settings.pop("custom_hooks")
+    return Member(str(number), lambda: runner(folder / str(number), **settings))
+
+
+def live(folder: Path, steps: int | None, rng: random.Random) -> int:
+    """Train the cohort in a forked process; kill it some moments after ``steps`` more steps."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        status = 1
+        try:
+            torch.set_num_threads(1)
+            beacons = [Beacon(write_end)]
+            status = Cohort([member(folder, n, beacons) for n in MEMBERS], shared_teachers).run()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    os.close(write_end)
+    seen = 0
+    while data := os.read(read_end, 1):
+        seen += len(data)
+        if steps is not None and seen >= steps:
+            time.sleep(rng.uniform(0, 0.02))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            break
+    os.close(read_end)
+    return os.waitpid(child, 0)[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    folder, rng = arguments.folder, random.Random(arguments.seed)
+    torch.set_num_threads(1)
+    for number in MEMBERS:
+        runner(folder / "alone" / str(number), **of_distillation(number)).train()
+    for killed in range(arguments.kills):
+        if live(folder / "killed", rng.randint(10, 24), rng) != signal.SIGKILL:
+            sys.exit(f"life {killed} was not ended by us")
+    if status := live(folder / "killed", None, rng):
+        sys.exit(f"the last life failed: wait status {status}")
+    for number in MEMBERS:
+        if outcome(folder / "killed" / str(number)) != outcome(folder / "alone" / str(number)):
+            sys.exit(f"member {number} differs from its run alone")
+    print(f"{arguments.kills} kills, all bit-identical")
+
+
+if __name__ == "__main__":
+    main()
