@@ -17,6 +17,7 @@ from .plan import Plan
 from .process import PLUS, plain_task
 
 SHARES, MEASURING = "shares.json", "measuring"
+WORTH = 0.98  # of the time one by one; taking turns costs a little too
 MOST = 8  # members of a cohort: one that dies takes the others back to their last checkpoints
 
 
@@ -63,7 +64,10 @@ class Cohorts:
         for key in ready:
             groups.setdefault(self.keys[key] if self.may_join(key) else key, []).append(key)
         parts = [tuple(part) for group in groups.values() for part in _cut(group, -(-len(group) // MOST))]
-        return {key: part for part in self._split(parts, places) for key in part}
+        parts, singles = self._split(parts, places), [(key,) for key in ready]
+        if ready and self.seconds(parts, places) > WORTH * self.seconds(singles, places):
+            parts = singles
+        return {key: part for part in parts for key in part}
 
     def lines(self, plan: Plan, places: int) -> list[str]:
         """What would run together if all were ready, and how long that takes beside one by one, a line each."""
@@ -83,7 +87,7 @@ class Cohorts:
     def _split(self, parts: list[tuple[str, ...]], places: int) -> list[tuple[str, ...]]:
         """Cut the longest cohort in two as long as all are done sooner for it."""
         best = self.seconds(parts, places)
-        while True:
+        while parts:
             longest = max(parts, key=self._of)
             if len(longest) < 2:
                 return parts
@@ -91,6 +95,7 @@ class Cohorts:
             if (seconds := self.seconds(trial, places)) >= best:
                 return parts
             parts, best = trial, seconds
+        return parts
 
     def seconds(self, parts: Sequence[Sequence[str]], places: int) -> float:
         """When the last cohort is done, the longest ones being begun first."""

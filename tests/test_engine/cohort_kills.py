@@ -68,14 +68,17 @@ def main() -> None:
     torch.set_num_threads(1)
     for number in MEMBERS:
         runner(folder / "alone" / str(number), **of_distillation(number)).train()
-    for killed in range(arguments.kills):
-        if live(folder / "killed", rng.randint(10, 24), rng) != signal.SIGKILL:
-            sys.exit(f"life {killed} was not ended by us")
-    if status := live(folder / "killed", None, rng):
-        sys.exit(f"the last life failed: wait status {status}")
-    for number in MEMBERS:
-        if outcome(folder / "killed" / str(number)) != outcome(folder / "alone" / str(number)):
-            sys.exit(f"member {number} differs from its run alone")
+    killed = whole = 0
+    while killed < arguments.kills:
+        place = folder / f"killed{whole}"
+        while status := live(place, rng.randint(3, 20) if killed < arguments.kills else None, rng):
+            if status != signal.SIGKILL:
+                sys.exit(f"a resumed cohort failed: wait status {status}")
+            killed += 1
+        for number in MEMBERS:
+            if outcome(place / str(number)) != outcome(folder / "alone" / str(number)):
+                sys.exit(f"member {number} differs from its run alone after {killed} kills")
+        whole += 1
     print(f"{arguments.kills} kills, all bit-identical")
 
 

@@ -68,18 +68,22 @@ class Obedient(Engine):
     def __init__(self, act: Callable[[Cell, int], int | None], jobs: int = 1):
         super().__init__(jobs)
         self.act, self.started = act, list[Cell]()
-        self._running: dict[str, Cell] = {}
+        self._running: dict[str, list[Cell]] = {}
         self.most = 0
         self.stops: list[bool] = []
 
     def start(self, key: str, task: Any) -> None:
         assert key not in self._running
-        self._running[key] = cell = Cell.from_dict(task["cell"])
-        self.started.append(cell)
+        self._running[key] = cells = [Cell.from_dict(one["cell"]) for one in task.get("members", [task])]
+        self.started += cells
         self.most = max(self.most, len(self._running))
 
     def ended(self, seconds: float) -> list[tuple[str, Outcome]]:
-        ends = {key: self.act(cell, self.started.count(cell)) for key, cell in self._running.items()}
+        """What the last of a process's cells is told to end with is how the process ends."""
+        ends = {
+            key: [self.act(cell, self.started.count(cell)) for cell in cells][-1]
+            for key, cells in self._running.items()
+        }
         over = {key: Outcome(end) for key, end in ends.items() if end != STILL}
         for key in over:
             del self._running[key]
