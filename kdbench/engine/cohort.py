@@ -74,13 +74,15 @@ class Member:
             if runner.experiment_name in kind._instance_dict:
                 kind._instance_dict.move_to_end(runner.experiment_name)
 
-    def start(self) -> None:
-        """Build the run and set it up, up to its first batch."""
+    def start(self, size: int) -> None:
+        """Build the run, one of ``size``, and set it up, up to its first batch."""
         with self.active():
             self.runner = self.make()
             for hook in self.runner.hooks:
                 if isinstance(hook, SignalHook):
                     hook.listens = False
+                if isinstance(hook, RecordResult):
+                    hook.cohort = size
             self._left = clocks()
             self._course = course(self.runner)
             next(self._course)
@@ -131,7 +133,7 @@ class Cohort:
         """Run; 0 if all members ended well, 75 if a signal ended some, 1 if one failed."""
         with self._listening(), ExitStack() as stack:
             for member in self.members:
-                self._let(member, member.start)
+                self._let(member, lambda member=member: member.start(len(self.members)))
             if len(self.running) > 1:
                 stack.callback(self._join().close)
             while self.running:

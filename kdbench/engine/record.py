@@ -46,6 +46,7 @@ class RecordResult(Hook):
         self.epochs = self.steps = 0
         self.trained = self.selects = False
         self.testing_selected = False
+        self.cohort: int | None = None  # how many runs share this process, where several do
         self._clocks = {"wall": 0.0, "cpu": 0.0}
         self._outputs: list[dict[str, Any]] = []
         self._result: dict[str, Any] = {}
@@ -147,7 +148,7 @@ class RecordResult(Hook):
             },
             "distiller": type(model.distiller).__name__ if model.distiller is not None else None,
             "start": lineage.start(config),
-            "train": describe_cost(self.seconds, self.steps, runner) if self.trained else None,
+            "train": describe_cost(self.seconds, self.steps, runner, self.cohort) if self.trained else None,
             "environment": {
                 **environment.machine(next(model.student.parameters()).device),
                 "processes": runner.world_size,
@@ -321,8 +322,13 @@ def describe_cache(config: Any) -> dict[str, Any]:
     return {"teacher_cache": cache} if cache else {}
 
 
-def describe_cost(seconds: Mapping[str, float], steps: int, runner: Any) -> dict[str, Any]:
-    """Time and memory that training took; ``cpu_seconds`` counts this process and its ended workers."""
+def describe_cost(
+    seconds: Mapping[str, float], steps: int, runner: Any, cohort: int | None = None
+) -> dict[str, Any]:
+    """Time and memory that training took; ``cpu_seconds`` counts this process and its ended workers.
+
+    In a ``cohort`` the seconds are those of the run's own turns, and the memory is that of all its runs.
+    """
     samples = steps * runner.train_dataloader.batch_size * runner.world_size
     return {
         "wall_seconds": round(seconds["wall"], 2),
@@ -332,6 +338,7 @@ def describe_cost(seconds: Mapping[str, float], steps: int, runner: Any) -> dict
         "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20)
         if torch.cuda.is_available()
         else None,
+        **({"cohort": cohort} if cohort else {}),
     }
 
 

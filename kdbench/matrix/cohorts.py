@@ -64,7 +64,8 @@ class Cohorts:
         for key in ready:
             groups.setdefault(self.keys[key] if self.may_join(key) else key, []).append(key)
         parts = [tuple(part) for group in groups.values() for part in _cut(group, -(-len(group) // MOST))]
-        parts, singles = self._split(parts, places), [(key,) for key in ready]
+        singles: list[tuple[str, ...]] = [(key,) for key in ready]
+        parts = self._split(parts, places)
         if ready and self.seconds(parts, places) > WORTH * self.seconds(singles, places):
             parts = singles
         return {key: part for part in parts for key in part}

@@ -147,6 +147,10 @@ class Train(_Model):
     samples_per_second: Seconds | None
     peak_memory_mb: Count
     peak_gpu_memory_mb: Count | None
+    cohort: Annotated[
+        Count | None,
+        Field(description="runs that shared the process, its batches and its teacher; null: alone"),
+    ] = None
 
 
 class Environment(_Model):
