@@ -27,6 +27,11 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
+        "--measure",
+        metavar="FILE",
+        help="train nothing; write what each row would share and have to itself, in seconds an epoch, as JSON",
+    )
+    parser.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="ROW ... + ROW ...", help="rows and options"
     )
     return parser.parse_args()

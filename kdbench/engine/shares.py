@@ -13,8 +13,8 @@ from .runner import Runner
 BATCHES = 5  # timed, after one that is not
 
 
-def shares(runner: Runner, batches: int = BATCHES) -> tuple[float, float]:
-    """Seconds an epoch that reading and the teacher take, and that the student takes: medians over some batches.
+def shares(runner: Runner, batches: int = BATCHES) -> tuple[float, float, float]:
+    """Seconds an epoch that reading, the teacher and the student take: medians over some batches.
 
     The run takes these steps, so it is not to be trained afterwards.
     """
@@ -32,7 +32,8 @@ def shares(runner: Runner, batches: int = BATCHES) -> tuple[float, float]:
     reading, teaching, stepping = (
         statistics.median(column) for column in zip(*spent[1:] or spent, strict=True)
     )
-    return loop.batches * (reading + teaching), loop.batches * max(stepping - teaching, 0.0)
+    own = max(stepping - teaching, 0.0)
+    return loop.batches * reading, loop.batches * teaching, loop.batches * own
 
 
 def _teach(model: Any, batch: Any) -> None:

@@ -72,6 +72,10 @@ class Cohorts:
 
     def lines(self, plan: Plan, places: int) -> list[str]:
         """What would run together if all were ready, and how long that takes beside one by one, a line each."""
+        if self.keys and not self.shares:
+            return [
+                "no cohorts: no step of these cells could be measured; logs/cohort.log of the matrix says why"
+            ]
         keys = [key for key in plan.needed if self.may_join(key)]
         parts = list(dict.fromkeys(self.of(keys, places).values())) if keys else []
         if all(len(part) == 1 for part in parts):
@@ -163,11 +167,16 @@ def measured(cells: Mapping[str, Cell], engine: Engine, folder: Folder, tool: Pa
         pass
     found = folder.read(out.name) or [None] * len(cells)
     pairs = zip(cells, found, strict=True)
-    return {kind: Share(*pair) for kind, pair in pairs if pair is not None}
+    return {kind: _share(cells[kind], *three) for kind, three in pairs if three is not None}
+
+
+def _share(cell: Cell, reading: float, teaching: float, own: float) -> Share:
+    """A cell that reads its teacher from a cache shares the reading of batches alone."""
+    return Share(reading + (0.0 if cell.cache else teaching), own)
 
 
 def _bare(cell: Cell) -> list[str]:
-    """A cell's command line without its cache, which is not there yet: the teacher that it saves is then counted."""
+    """A cell's command line without its cache, which is not there yet."""
     return replace(cell, cache=None).arguments
 
 

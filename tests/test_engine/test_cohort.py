@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from kdbench.backbones import InertialCNN
 from kdbench.distillers import CRD, KD, FitNet, Sum
 from kdbench.engine.cohort import Cohort, Member
 from kdbench.engine.hooks import EXIT_PREEMPTED
+from kdbench.engine.shares import shares
 from kdbench.models import Distillation
 from kdbench.models.cohort import shared_teachers
 from kdbench.spec import IncompatibleError
@@ -214,6 +216,22 @@ def test_one_teacher_is_asked_once_for_methods_that_read_different_taps(tmp_path
     batches, tests = EPOCHS * 8, 3 * 4 * (1 + 1)  # a validation and a test of four batches each
     assert asked.count(False) == batches + tests
     assert asked.count(True) == 3 * batches
+
+
+def test_what_is_shared_and_what_is_not_is_measured(tmp_path, monkeypatch):
+    data, forward = Signals(SIZE), InertialCNN.forward
+    data.load, load = lambda index: time.sleep(0.002) or load(index), data.load
+    run = toy.runner(tmp_path, **{**of_distillation(0), "train_dataloader": toy.loader(data)})
+
+    def slow(network, *inputs):
+        time.sleep(0.01 if network is run.model.teacher else 0.02)
+        return forward(network, *inputs)
+
+    monkeypatch.setattr(InertialCNN, "forward", slow)
+    reading, teaching, own = shares(run, batches=2)
+    assert reading >= 8 * 8 * 0.002
+    assert teaching >= 8 * 0.01
+    assert own > 0
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.slow)])
