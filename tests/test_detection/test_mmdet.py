@@ -231,7 +231,8 @@ def test_the_weights_of_a_file_are_those_that_detect(tmp_path, config):
         torch.save({"state_dict": random._model.state_dict(), "meta": meta}, tmp_path / f"{name}.pth")
     found = MMDetDetector(tmp_path / "coco.pth", config)(frames)
     for one, other in zip(expected, found, strict=True):
-        assert len(one.boxes) == 100
+        # All places are equally sure: which of them are kept, and lie in the picture, is up to torch's sorting.
+        assert 50 < len(one.boxes) <= random._model.test_cfg.max_per_img
         assert np.array_equal(one.boxes, other.boxes)
         assert one.boxes[:, 4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-4)
         if config == CONFIG:  # strides of 32 in a picture enlarged to 640 x 480
@@ -246,6 +247,25 @@ def test_the_weights_of_a_file_are_those_that_detect(tmp_path, config):
         MMDetDetector(tmp_path / "pets.pth", config)
     with pytest.raises(InvalidDataError, match=r"does not fit yolox_tiny.*--config"):
         MMDetDetector(tmp_path / "coco.pth", "yolox/yolox_tiny_8xb8-300e_coco")
+
+
+@pytest.mark.slow
+@needs_mmdet
+@quiet
+@pytest.mark.parametrize(
+    "config", [CONFIG, "yolox/yolox_tiny_8xb8-300e_coco", "faster_rcnn/faster-rcnn_r50_fpn_1x_coco"]
+)
+def test_detectors_of_one_and_two_stages_run_with_random_weights(config):
+    torch.manual_seed(0)
+    detector = MMDetDetector("none", config, threshold=0.0)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 60, 80, 3), dtype=np.uint8)
+    (found,) = detector(frames)
+    assert found.boxes.ndim == 2
+    assert found.boxes.shape[1] == 5
+    assert found.boxes.dtype == np.float32
+    assert ((found.boxes >= 0) & (found.boxes <= 1)).all()
+    assert (found.boxes[:, :2] < found.boxes[:, 2:4]).all()
+    assert detector.settings["config"] == config.split("/")[1]
 
 
 @needs_mmdet
