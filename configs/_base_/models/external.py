@@ -1,7 +1,7 @@
 """MViT (Li et al., CVPR 2022) and Video Swin (Liu et al., CVPR 2022) of mmaction2: published sizes, and miniatures.
 
 The published ones read pictures, 16 or 32 frames of 224 x 224. The miniatures are for the depth of UTD-MHAD, 16 frames
-of 64 x 48 (one training takes a core about two minutes), and for Rooms, as encoders of each view's frames inside MultiASL
+of 64 x 48 (a training takes a core two to three minutes), and for Rooms, as encoders of each view's frames inside MultiASL
 and MultiTSF. All want a peak learning rate of 1e-3.
 """
 
