@@ -1,4 +1,4 @@
-"""Rooms with partial overlap, sequence labels: MultiASL teacher with sound, Swin-miniature student, KD."""
+"""Rooms with partial overlap, sequence labels: MultiASL that hears teaches a Swin-miniature, KD."""
 
 from mmengine.config import read_base
 

@@ -1,4 +1,4 @@
-"""MViT and Swin miniatures on the depth of UTD-MHAD, alone and taught by skeletons, and a Swin-miniature inside MultiASL.
+"""MViT and Swin miniatures on the depth of UTD-MHAD, alone and taught by skeletons; Swin inside MultiASL.
 
 Needs mmaction2 (docs/external.md).
 """

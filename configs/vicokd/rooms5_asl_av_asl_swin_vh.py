@@ -1,4 +1,4 @@
-"""Rooms with partial overlap, sequence labels: MultiASL teacher with sound, Swin-miniature student, ViCoKD with the adapter."""
+"""Rooms with partial overlap, sequence labels: MultiASL that hears teaches a Swin-miniature, ViCoKD with the adapter."""
 
 from mmengine.config import read_base
 

@@ -1,8 +1,8 @@
 """MViT (Li et al., CVPR 2022) and Video Swin (Liu et al., CVPR 2022) of mmaction2: published sizes, and miniatures.
 
 The published ones read pictures, 16 or 32 frames of 224 x 224. The miniatures are for the depth of UTD-MHAD, 16 frames
-of 64 x 48 (a training takes a core two to three minutes), and for Rooms, as encoders of each view's frames inside MultiASL
-and MultiTSF. All want a peak learning rate of 1e-3.
+of 64 x 48 (a training takes a core two to three minutes), and for Rooms, as encoders of each view's frames inside
+MultiASL and MultiTSF. All want a peak learning rate of 1e-3.
 """
 
 from kdbench.backbones import External, ExternalFrames, MultiASL, MultiTSF, SpectrogramCNN
