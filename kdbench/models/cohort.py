@@ -133,4 +133,6 @@ def _plain(node: Any) -> Any:
     """A network's config without the places of its weights, which are compared themselves."""
     if isinstance(node, Mapping):
         return {name: _plain(value) for name, value in node.items() if name != "weights"}
-    return [_plain(value) for value in node] if isinstance(node, list | tuple) else node
+    if isinstance(node, list | tuple):
+        return [_plain(value) for value in node]
+    return node if node is None or isinstance(node, bool | int | float | str) else str(node)
