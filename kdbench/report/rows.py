@@ -42,10 +42,11 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
     mean, std = mean_and_std(values)
     low, high = student_interval(values) or (None, None)
     kind = _kind(own, teachers)
+    method, difference = _method(own)
     return {
         "name": own.name,
-        "method": own.method if kind == "distilled" else kind,
-        "difference": own.name.partition("+")[2],
+        "method": method if kind == "distilled" else kind,
+        "difference": difference,
         "kind": kind,
         "config": own.config,
         "group": own.group,
@@ -71,6 +72,14 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
         "metrics": own.result["Metrics"],
         "reasons": list(entry.reasons),
     }
+
+
+def _method(entry: Measured) -> tuple[str, str]:
+    """The method, a swapped distiller whatever row it was put into, and the options: networks have their columns."""
+    swapped = entry.metadata.get("Swapped") or {}
+    told = {f"{slot}={part}" for slot, part in swapped.items()}
+    changes = [change for change in entry.name.split("+")[1:] if change not in told]
+    return swapped.get("distiller") or entry.method, "+".join(changes)
 
 
 def _is_distilled(entry: Measured) -> bool:

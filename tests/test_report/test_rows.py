@@ -146,6 +146,17 @@ def test_rows_that_would_read_alike_say_their_names(tmp_path):
     assert [row["difference"] for row in written(tmp_path)] == ["", "plain", "strong"]
 
 
+def test_what_was_swapped_into_a_row_is_its_method_and_its_student(tmp_path):
+    three(
+        tmp_path,
+        "kd/a+distiller=ofd+student=tiny+model.distiller.tau=2",
+        config__swapped={"distiller": "ofd", "student": "tiny"},
+        config__parts={"data": "toy", "teacher": "large", "student": "tiny", "distiller": "ofd"},
+    )
+    (row,) = written(tmp_path)
+    assert (row["method"], row["difference"], row["student"]) == ("ofd", "model.distiller.tau=2", "tiny")
+
+
 def test_rows_that_would_read_alike_say_their_data_parts(tmp_path):
     three(tmp_path, "kd/waves_large_small", config__parts={"data": "waves", "student": "small"})
     three(tmp_path, "kd/waves_strong_large_small", config__parts={"data": "waves_strong", "student": "small"})
