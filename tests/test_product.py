@@ -159,15 +159,15 @@ def reading(data: str, distillers: Iterable[str]) -> list[str]:
 
 
 def few() -> Iterator[Combination]:
-    """Each class of distiller on the pair that suits it, on the first kind beside itself, and on every fourth pair.
+    """Each class of distiller on the pair that suits it, on the first kind beside itself, and on every eighth pair.
 
-    The pairs have each kind of network once as student and once as teacher; four classes in a row share no such pair.
+    The pairs have each kind of network once as student and once as teacher; eight classes in a row share no such pair.
     """
     for data in data_kinds():
         kinds = network_kinds(data)
         turns = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
         for number, distiller in enumerate(reading(data, distiller_kinds())):
-            pairs = [(kinds[0], kinds[0]), *turns[number % 4 :: 4], *fitting(data, distiller)]
+            pairs = [(kinds[0], kinds[0]), *turns[number % 8 :: 8], *fitting(data, distiller)]
             for pair in dict.fromkeys(pairs):
                 yield Combination(data, *pair, distiller)
 
