@@ -24,9 +24,14 @@ def entries(runs: Sequence[Run], metafiles: Iterable[Tree] = ()) -> list[Entry]:
     for run in runs:
         if run.counts:
             by_row.setdefault(run.result["row"], []).append(run)
-    found = [entry for group in by_row.values() for entry in _of_row(group)]
-    recorded = [entry for entry in measured(metafiles) if entry.name not in by_row]
-    found += [Entry(entry, (), tuple(_reasons(entry))) for entry in recorded]
+    recorded = {entry.name: entry for entry in measured(metafiles)}
+    found = [
+        _with_interval(entry, recorded.get(name))
+        for name, group in by_row.items()
+        for entry in _of_row(group)
+    ]
+    absent = [entry for name, entry in recorded.items() if name not in by_row]
+    found += [Entry(entry, (), tuple(_reasons(entry))) for entry in absent]
     return sorted(found, key=lambda entry: (entry.measured.group, entry.measured.name))
 
 
@@ -43,6 +48,14 @@ def _of_row(runs: Sequence[Run]) -> Iterator[Entry]:
             reasons.append(f"the row was run with {len(groups)} different configs, budgets or test splits")
         flagged = {text for run in kept for text in run.warnings if "uncommitted" not in text}
         yield Entry(entry, tuple(kept), (*reasons, *sorted(flagged)))
+
+
+def _with_interval(entry: Entry, recorded: Measured | None) -> Entry:
+    """The entry with the interval that was recorded of these very scores, over seeds and recordings."""
+    if recorded and recorded.values == entry.measured.values and "Interval" in recorded.result:
+        result = {**entry.measured.result, "Interval": recorded.result["Interval"]}
+        return entry._replace(measured=entry.measured._replace(result=result))
+    return entry
 
 
 def _by_test_split(results: Sequence[Tree]) -> list[list[Tree]]:

@@ -40,7 +40,8 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
     own, metadata = entry.measured, entry.measured.metadata
     values = list(own.values.values())
     mean, std = mean_and_std(values)
-    low, high = student_interval(values) or (None, None)
+    kept = own.result.get("Interval")
+    low, high = kept["Interval"] if kept else student_interval(values) or (None, None)
     kind = _kind(own, teachers)
     method, difference = _method(own)
     return {

@@ -116,6 +116,21 @@ def test_recorded_rows_stand_where_there_are_no_runs(tmp_path):
     assert "inertial 128×6" in found["at/a"]["budget_text"]
 
 
+def test_the_recorded_interval_stands_beside_the_scores_that_it_is_of(tmp_path):
+    three(tmp_path / "runs", "kd/a")
+    three(tmp_path / "others", "at/a")
+    kept = {"Interval": [79.5, 84.5]}
+    recorded = {"Collections": [], "Models": []}
+    for folder, change in (("runs", 0.0), ("others", 1.0)):
+        entry = fold([run.result for run in read_runs([tmp_path / folder])])
+        entry["Results"][0]["Interval"] = kept
+        entry["Results"][0]["Seeds"][0]["top1"] += change
+        recorded = with_model(recorded, entry, None)
+    found = by_name(written(tmp_path, [recorded]))
+    assert (found["kd/a"]["low"], found["kd/a"]["high"]) == (79.5, 84.5)
+    assert (found["at/a"]["low"], found["at/a"]["high"]) == pytest.approx((77.03, 86.97), abs=0.01)
+
+
 def test_rows_recorded_before_shapes_were_told_say_whose_inputs_they_are(tmp_path):
     three(tmp_path / "runs", "kd/a")
     entry = fold([run.result for run in read_runs([tmp_path])])
