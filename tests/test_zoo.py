@@ -296,6 +296,13 @@ def test_a_pair_that_was_computed_with_other_students_does_not_count():
     assert table(lone, kd)["kd"][6] == "+1.8 (3/3; p 0.13 t)"
 
 
+def test_rows_that_would_read_alike_say_their_data_parts():
+    entries = [metafile(seeds("kd/utd_a_b"), seeds("kd/utd_strong_a_b"), seeds("at/utd_a_b"))]
+    for model in entries[0]["Models"]:
+        model["Metadata"]["Data"] = "utd_strong" if "strong" in model["Name"] else "utd"
+    assert [cells(line)[0] for line in lines(model_zoo(entries))] == ["at", "kd on utd", "kd on utd_strong"]
+
+
 def test_p_values_are_corrected_for_the_rows_of_the_table():
     lone = fold(seeds("baseline/utd_b", scores=(88.0, 90.5, 89.0)))
     rows = [

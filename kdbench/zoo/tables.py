@@ -1,5 +1,6 @@
 """Tables of results: one for each data set, protocol and label setting."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -59,8 +60,8 @@ def _table(lines: Sequence[Measured], context: Sequence[Measured], changed: set[
     over_kd = [gain(entry, other) if other else None for entry, other in zip(lines, kd, strict=True)]
     texts = zip(gain_texts(over_alone), gain_texts(over_kd), strict=True)
     body = [
-        _cells(entry, context, other, gained, entry.name in changed)
-        for entry, other, gained in zip(lines, alone, texts, strict=True)
+        _cells(label, entry, context, other, gained, entry.name in changed)
+        for label, entry, other, gained in zip(_labels(lines), lines, alone, texts, strict=True)
     ]
     kept = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(c[i] != NOT_RUN for c in body)]
     rows = [HEADER, ["---"] * len(HEADER), *body]
@@ -71,7 +72,18 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _labels(lines: Sequence[Measured]) -> list[str]:
+    """The method of each row, with what was swapped or set; rows that would read alike say their data part too."""
+    plain = [(f"{entry.method}{_difference(entry)}", entry.metadata["Student"]) for entry in lines]
+    seen = Counter(plain)
+    return [
+        f"{pair[0]} on {entry.metadata['Data']}" if seen[pair] > 1 else pair[0]
+        for pair, entry in zip(plain, lines, strict=True)
+    ]
+
+
 def _cells(
+    label: str,
     entry: Measured,
     context: Sequence[Measured],
     alone: Measured | None,
@@ -81,7 +93,7 @@ def _cells(
     values, metadata = list(entry.values.values()), entry.metadata
     own, lone = spread(values), is_lone(entry)
     return [
-        f"{entry.method}{_difference(entry)}{_marks(entry, is_changed)}",
+        f"{label}{_marks(entry, is_changed)}",
         NOT_RUN if metadata["Teacher"] is None else _teacher(entry),
         metadata["Student"],
         own if lone else (_lone(alone, entry) if alone else NOT_RUN),
