@@ -2,8 +2,8 @@
 
 Parts are read from ``configs/_base_``; no weight and no datum is. Networks whose outputs look alike (names, axes,
 number of stages, views in the batch, head) are one kind, which is tried by the smallest of them, and parts of a
-distiller that read the same are tried by the first. The slow pass takes a fifth of the product of kinds, the fast one
-some pairs for each; all parts of distillers are put into a row by name.
+distiller that read the same are tried by the first. The slow pass takes some pairs for each and a fifth of the product
+of kinds; in the fast one all parts of distillers are put into a row by name.
 """
 
 import re
@@ -251,6 +251,7 @@ def check(combinations: Iterator[Combination], trained_every: int) -> tuple[list
     return passed, refused
 
 
+@pytest.mark.slow
 def test_each_method_with_each_kind_of_network_trains_or_is_refused_by_name() -> None:
     passed, refused = check(few(), trained_every=8)
     assert {names.distiller for names in passed} == set(distiller_kinds()), "a method that refuses everything"
