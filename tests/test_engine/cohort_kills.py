@@ -4,12 +4,9 @@ python -m tests.test_engine.cohort_kills FOLDER --kills 4
 """
 
 import argparse
-import contextlib
-import os
 import random
 import signal
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -17,7 +14,7 @@ import torch
 from kdbench.engine.cohort import Cohort, Member
 from kdbench.models.cohort import shared_teachers
 
-from .kills import Beacon, outcome
+from .kills import Beacon, forked, outcome
 from .test_cohort import of_distillation
 from .toy import runner
 
@@ -33,29 +30,11 @@ def member(folder: Path, number: int, hooks: list) -> Member:
 
 def live(folder: Path, steps: int | None, rng: random.Random) -> int:
     """Train the cohort in a forked process; kill it some moments after ``steps`` more steps."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read_end)
-        status = 1
-        try:
-            torch.set_num_threads(1)
-            beacons = [Beacon(write_end)]
-            status = Cohort([member(folder, n, beacons) for n in MEMBERS], shared_teachers).run()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    os.close(write_end)
-    seen = 0
-    while data := os.read(read_end, 1):
-        seen += len(data)
-        if steps is not None and seen >= steps:
-            time.sleep(rng.uniform(0, 0.02))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            break
-    os.close(read_end)
-    return os.waitpid(child, 0)[1]
+
+    def train(beacon: Beacon) -> int:
+        return Cohort([member(folder, n, [beacon]) for n in MEMBERS], shared_teachers).run()
+
+    return forked(train, steps, rng, 0.02)
 
 
 def main() -> None:

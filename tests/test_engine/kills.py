@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -36,6 +37,19 @@ class Beacon(Hook):
 
 def live(folder: Path, steps: int | None, rng: random.Random, **options) -> int:
     """Train in a forked process; kill it some moments after ``steps`` more steps. Gives its wait status."""
+
+    def train(beacon: Beacon) -> int:
+        toy.runner(folder, resume=True, hooks=[beacon], **options).train()
+        return 0
+
+    return forked(train, steps, rng, 0.008)
+
+
+def forked(train: Callable[[Beacon], int], steps: int | None, rng: random.Random, moments: float) -> int:
+    """Run ``train`` in a process of its own; kill it up to ``moments`` seconds after ``steps`` steps of its beacon.
+
+    Gives the wait status; without ``steps`` nothing is killed.
+    """
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -44,8 +58,7 @@ def live(folder: Path, steps: int | None, rng: random.Random, **options) -> int:
         status = 1
         try:
             torch.set_num_threads(1)
-            toy.runner(folder, resume=True, hooks=[Beacon(write_end)], **options).train()
-            status = 0
+            status = train(Beacon(write_end))
         finally:
             sys.stderr.flush()
             os._exit(status)
@@ -54,7 +67,7 @@ def live(folder: Path, steps: int | None, rng: random.Random, **options) -> int:
     while data := os.read(read_end, 1):
         seen += len(data)
         if steps is not None and seen >= steps:
-            time.sleep(rng.uniform(0, 0.008))
+            time.sleep(rng.uniform(0, moments))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
             break
