@@ -54,7 +54,7 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
         "primary": own.result["Primary"],
         "data": metadata["Data"],
         "student": metadata["Student"],
-        "lone": metadata.get("Lone Student") or metadata["Student"],
+        "lone": own.lone_student,
         "distiller": metadata["Distiller"],
         **_teacher(own),
         **_alone(own, context, kind),

@@ -59,6 +59,12 @@ class Measured(NamedTuple):
         return few + (["uncommitted changes"] if self.metadata["Dirty"] else [])
 
     @property
+    def lone_student(self) -> str:
+        """The student to compare with: the row's own, or the one that it names instead."""
+        student: str = self.metadata.get("Lone Student") or self.metadata["Student"]
+        return student
+
+    @property
     def fingerprints(self) -> dict[int, str]:
         """The first figures of the hash of each seed's student."""
         return {entry["Seed"]: str(entry["SHA256"])[:8] for entry in self.weights}
@@ -113,7 +119,7 @@ def student_alone(entry: Measured, context: Sequence[Measured]) -> Measured | No
         other
         for other in context
         if other.method == BASELINE
-        and other.metadata["Student"] == _one_student(entry)
+        and other.metadata["Student"] == entry.lone_student
         and all(other.result[key] == entry.result[key] for key in wanted)
     ]
     return min(found, key=lambda other: (_length(other) != _length(entry), other.name), default=None)
@@ -133,7 +139,7 @@ def with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
         other
         for other in context
         if other.method == REFERENCE
-        and other.metadata["Student"] == _one_student(entry)
+        and other.metadata["Student"] == entry.lone_student
         and all(other.metadata[key] == entry.metadata[key] for key in same)
     ]
     return min(peers, key=lambda peer: (teacher_part(peer) != teacher_part(entry), peer.name), default=None)
@@ -147,11 +153,6 @@ def teacher_part(entry: Measured) -> str | None:
 def is_lone(entry: Measured) -> bool:
     """Whether nothing was distilled."""
     return entry.metadata["Teacher"] is None and entry.metadata["Distiller"] is None
-
-
-def _one_student(entry: Measured) -> str:
-    student: str = entry.metadata.get("Lone Student") or entry.metadata["Student"]
-    return student
 
 
 def _length(entry: Measured) -> tuple[Any, ...]:
