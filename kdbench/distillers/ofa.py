@@ -76,7 +76,9 @@ class Exit(nn.Module):
         self.body, self.classify = nn.Sequential(*layers), nn.Linear(width, num_classes)
 
     def forward(self, stage: Tensor) -> Tensor:
-        hidden = self.body(stage)
+        # With channels last, a depthwise convolution over two frames gets no weight gradient in bfloat16: oneDNN of
+        # torch 2.13 leaves that memory as it was, infinities and all.
+        hidden = self.body(stage.contiguous())
         return self.classify(hidden.flatten(2).mean(2) if hidden.dim() > 2 else hidden)
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.distributions import Categorical, kl_divergence
 
 from kdbench.distillers import (
@@ -39,6 +40,7 @@ from kdbench.distillers import (
 from kdbench.distillers.binary import binary_logits, binary_target
 from kdbench.distillers.dist import pearson
 from kdbench.distillers.infonce import share_a_class
+from kdbench.distillers.ofa import Exit
 from kdbench.registry import DISTILLERS, build
 from kdbench.spec import IGNORED, MULTI_LABEL, SINGLE_LABEL, DataSpec, Fields
 
@@ -353,6 +355,19 @@ def test_ofa_exits_serve_stages_of_any_rank(shape, task) -> None:
     assert set(losses) == {"loss_ofa", "loss_ofa_exits"}
     assert all(stage.grad.abs().sum() > 0 for stage in stages)
     assert all(p.grad is not None for p in method.parameters())
+
+
+def test_ofa_exits_learn_in_half_precision_from_stages_with_channels_last() -> None:
+    exit_ = Exit((32, 4, 8, 6), 64, 5, halvings=1)
+    tokens = torch.randn(16, 4, 8, 6, 32).permute(0, 4, 1, 2, 3)  # as transformers give them
+    found = {}
+    for half in (False, True):
+        exit_.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            exit_(tokens).float().square().sum().backward()
+        found[half] = [conv.weight.grad.clone() for conv in exit_.modules() if isinstance(conv, nn.Conv3d)]
+    for exact, rough in zip(found[False], found[True], strict=True):
+        assert torch.linalg.norm(rough - exact) < 0.3 * torch.linalg.norm(exact)
 
 
 @pytest.mark.parametrize(
