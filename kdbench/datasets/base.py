@@ -26,14 +26,31 @@ def generator(draw: Draw, stream: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key, counter=[0, stream, 0, draw.index]))
 
 
+def restart(rng: np.random.Generator, stream: int) -> None:
+    """Let a generator of a draw begin the draw's ``stream``; to make another costs four times as much.
+
+    >>> rng = generator(Draw(0, 1, 2))
+    >>> restart(rng, 5)
+    >>> bool(rng.random() == generator(Draw(0, 1, 2), 5).random())
+    True
+    """
+    state = rng.bit_generator.state
+    counter = state["state"]["counter"]
+    counter[:3] = 0, stream, 0
+    rng.bit_generator.state = {**state, "buffer_pos": len(state["buffer"]), "has_uint32": 0, "uinteger": 0}
+
+
 def transformed(sample: Sample, transforms: Sequence[Transform], draw: Draw) -> Sample:
     """The sample after all transforms, each with a stream of its own.
 
     So what one modality draws does not depend on which others are loaded: a student alone and the same student
     beside a teacher of another modality see the same clips.
     """
+    rng = generator(draw)
     for stream, transform in enumerate(transforms):
-        sample = transform(sample, generator(draw, stream))
+        if stream:
+            restart(rng, stream)
+        sample = transform(sample, rng)
     return sample
 
 

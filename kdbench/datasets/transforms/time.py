@@ -1,5 +1,7 @@
 """Time: resampling, random crop and smooth warp of a clip. Shapes: T frames, first."""
 
+import functools
+
 import numpy as np
 
 from ...registry import TRANSFORMS
@@ -24,6 +26,14 @@ def resample(clip: np.ndarray, frames: int) -> np.ndarray:
     return interpolate(clip, np.linspace(0, len(clip) - 1, frames))
 
 
+@functools.cache
+def _even(frames: int) -> np.ndarray:
+    """Evenly spaced times in [0, 1], which nobody may write into."""
+    times = np.linspace(0, 1, frames)
+    times.flags.writeable = False
+    return times
+
+
 def warped_positions(
     rng: np.random.Generator, length: int, frames: int, min_crop: float, max_warp: float
 ) -> np.ndarray:
@@ -35,9 +45,8 @@ def warped_positions(
     """
     share, begin, strength, phase = rng.random(4) * (1 - min_crop, 1, max_warp, 2 * np.pi)
     cycles = 2 * np.pi * rng.integers(1, 3)
-    time = np.linspace(0, 1, frames)
-    time += strength * (np.sin(cycles * time + phase) - np.sin(phase)) / cycles
-    stretch = 1 - share
+    even, stretch = _even(frames), 1 - share
+    time = even + strength * (np.sin(cycles * even + phase) - np.sin(phase)) / cycles
     return np.clip((begin * share + stretch * time) * (length - 1), 0, length - 1)
 
 
