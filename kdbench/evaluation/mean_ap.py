@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,10 +23,53 @@ def average_precision(score: Tensor, target: Tensor) -> Tensor:
     >>> average_precision(torch.tensor([0.5, 0.5, 0.5, 0.5]), torch.tensor([1, 0, 0, 1]))
     tensor(0.5000, dtype=torch.float64)
     """
+    _refuse_infinite(score)
+    rows, count = score.shape[:-1], score.shape[-1]
+    score, target = score.reshape(-1, count), target.reshape(-1, count)
+    summed = _ranked_sum if score.dtype == torch.float64 else _counted_sum
+    return (summed(score, target) / _counts((target > 0).sum(-1))).reshape(rows)
+
+
+def _ranked_sum(score: Tensor, target: Tensor) -> Tensor:
+    """The precisions at the positives of each row ``(R, n)``, summed: every entry is put in order and gathered."""
     score, hit, known = _ranked(score, target)
     last = torch.searchsorted(-score, -score, right=True) - 1  # of those with the same score
     precision = hit.cumsum(-1) / known.cumsum(-1).clamp(min=1)
-    return (hit * precision.gather(-1, last)).sum(-1) / _positives(hit)
+    return (hit * precision.gather(-1, last)).sum(-1)
+
+
+def _counted_sum(score: Tensor, target: Tensor) -> Tensor:
+    """The same from single precision: at a positive it is (positives) / (known entries) that score no less.
+
+    Both are counted by looking the positive up in sorted keys of 64 bits, the row above the score, so that all rows
+    are one ascending list: labels need not be carried along, which makes it a plain sort, a few times as fast.
+    """
+    count, lowest = score.shape[-1], -(2**31)  # below the key of any finite score
+    key = _keys(score)
+    row = (torch.arange(len(key), device=key.device) << 32).unsqueeze(-1) - lowest
+    positives = _ascending((key + row)[target > 0])
+    key = key.masked_fill(target < 0, lowest)
+    known = (_ascending(key) + row).flatten()
+    of = positives >> 32
+    ends = torch.bincount(of, minlength=len(key)).cumsum(0)
+    hits = ends[of] - torch.searchsorted(positives, positives)
+    entries = (of + 1) * count - torch.searchsorted(known, positives)
+    return torch.zeros(len(key), dtype=torch.float64, device=key.device).index_add_(
+        0, of, hits / entries.double()
+    )
+
+
+def _keys(score: Tensor) -> Tensor:
+    """Integers of 32 bits in the order of single-precision scores: the bits, turned round below zero."""
+    bits = (score.float() + 0.0).contiguous().view(torch.int32)  # + 0.0: -0 is 0
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
+def _ascending(keys: Tensor) -> Tensor:
+    """Sorted along the last axis; NumPy's sort of integers is vectorised, torch's on a CPU is not."""
+    if keys.device.type == "cpu":
+        return torch.from_numpy(np.sort(keys.contiguous().numpy()))
+    return keys.sort().values
 
 
 def average_precision_authors(score: Tensor, target: Tensor) -> Tensor:
@@ -37,23 +81,27 @@ def average_precision_authors(score: Tensor, target: Tensor) -> Tensor:
     >>> average_precision_authors(torch.tensor([0.5, 0.5, 0.5, 0.5]), torch.tensor([1, 0, 0, 1]))
     tensor(0.7500, dtype=torch.float64)
     """
+    _refuse_infinite(score)
     _, hit, known = _ranked(score.flip(-1), target.flip(-1))
     precision = hit.cumsum(-1) / known.cumsum(-1).clamp(min=1)
-    return (hit * precision).sum(-1) / (_positives(hit) + 1e-8)
+    return (hit * precision).sum(-1) / (_counts(hit.sum(-1)) + 1e-8)
 
 
 def _ranked(score: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Scores in descending order, and along it which entries are positive and which have a label."""
-    if not score.isfinite().all():
-        raise ValueError("average precision needs finite scores; there is: NaN or infinity")
     score, order = score.double().contiguous().sort(dim=-1, descending=True, stable=True)
     target = target.contiguous().gather(-1, order)
     return score, (target > 0).double(), (target >= 0).double()
 
 
-def _positives(hit: Tensor) -> Tensor:
-    count = hit.sum(-1)
-    return torch.where(count > 0, count, torch.nan)
+def _refuse_infinite(score: Tensor) -> None:
+    if not score.isfinite().all():
+        raise ValueError("average precision needs finite scores; there is: NaN or infinity")
+
+
+def _counts(positives: Tensor) -> Tensor:
+    """Numbers of positives to divide by; NaN for none."""
+    return torch.where(positives > 0, positives.double(), torch.nan)
 
 
 def mean_average_precision(

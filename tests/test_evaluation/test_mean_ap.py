@@ -34,10 +34,14 @@ def by_sklearn(score: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(rows)) if rows else np.nan
 
 
-@given(st.integers(0, 2**31), shapes, st.sampled_from([None, 1, 3]))
-def test_it_is_scikit_learns_with_and_without_ties(seed, shape, levels) -> None:
+PRECISIONS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+
+
+@given(st.integers(0, 2**31), shapes, st.sampled_from([None, 1, 3]), st.sampled_from(PRECISIONS))
+def test_it_is_scikit_learns_with_and_without_ties(seed, shape, levels, precision) -> None:
     score, target = drawn(seed, shape, levels)
-    s, t = score.numpy(), target.numpy()
+    score = (2 * score - 1).to(precision)  # logits have signs
+    s, t = score.double().numpy(), target.numpy()
     expected = {
         "classes": by_sklearn(s.T, t.T),
         "clips": by_sklearn(s, t),
@@ -58,6 +62,25 @@ def test_the_authors_form_is_their_loop(seed, shape, levels) -> None:
             total += int(truth[place]) * hits / rank
         expected = total / (hits + 1e-8) if hits else np.nan
         np.testing.assert_allclose(found.item(), expected, rtol=1e-9)
+
+
+def finite(width: int) -> st.SearchStrategy:
+    return st.floats(allow_nan=False, allow_infinity=False, width=width)
+
+
+@given(st.lists(st.tuples(finite(32), st.sampled_from([-1, 0, 1])), min_size=1, max_size=30))
+def test_any_numbers_of_single_precision_rank_as_doubles_do(entries) -> None:
+    score, target = (torch.tensor(column) for column in zip(*entries, strict=True))
+    exact = average_precision(score.double(), target)
+    torch.testing.assert_close(
+        average_precision(score.float(), target), exact, rtol=1e-12, atol=0, equal_nan=True
+    )
+
+
+def test_zeros_of_both_signs_are_one_score_and_doubles_are_not_rounded() -> None:
+    zeros, near = torch.tensor([-0.0, 0.0]), torch.tensor([1.0, 1.0 + 1e-12], dtype=torch.float64)
+    assert average_precision(zeros, torch.tensor([1, 0])) == 0.5
+    assert average_precision(near, torch.tensor([0, 1])) == 1
 
 
 @given(st.integers(0, 2**31), st.integers(2, 12))
