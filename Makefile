@@ -16,8 +16,7 @@ lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python -m pytest benchmarks --benchmark-only -s --benchmark-json=benchmarks.json
-	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python -m benchmarks --json benchmarks.json
 
 # torch first and from constraints.txt: nothing later can then pull a CUDA build.
 $(READY): setup.py constraints.txt

@@ -60,19 +60,3 @@ def ratio(seconds: Mapping[str, list[float]], ours: str, bound: str) -> Ratio:
     """How many times as long ours takes as the bound, turn by turn."""
     pairs = sorted(a / b for a, b in zip(seconds[ours], seconds[bound], strict=True))
     return Ratio(statistics.median(pairs), pairs[len(pairs) // 4], pairs[-1 - len(pairs) // 4])
-
-
-def report(
-    benchmark, title: str, seconds: Mapping[str, list[float]], ours: str, bound: str, target: float
-) -> None:
-    """Print our median beside its bound and keep the figures in the benchmark's JSON."""
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    found = ratio(seconds, ours, bound)
-    benchmark.extra_info.update(
-        title=title, ratio=found.median, quartiles=[found.low, found.high], target=target, medians=median
-    )
-    figures = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in median.items())
-    print(
-        f"\n{title}: {ours} / {bound} = {found.median:.3f} [{found.low:.3f}, {found.high:.3f}] "
-        f"(target {target:g}); {figures}"
-    )

@@ -1,39 +1,38 @@
-"""What each distiller's loss costs, forward and backward, beside KD's: time, peak memory, trained parameters.
+"""Losses, forward and backward: against their definitions, against other packages, and each beside KD's.
 
-Then NST, CRD and RKD's angles against their definitions written out, and every loss that torchdistill, timm or
-nvidia-modelopt has too against theirs. Value and gradients are equal before any time is printed. Times are CPU seconds
-of one process, candidates take turns; quote the ratios: median [quartiles] over turns.
+``python -m benchmarks losses``: NST, CRD and RKD's angles against their definitions written out, and every loss that
+torchdistill, timm or nvidia-modelopt has too against theirs. Value and gradients are equal before any time is told.
 
-    nice -n 5 python benchmarks/losses.py --only NST
+``python -m benchmarks.losses``: what each distiller costs beside KD, in time, peak memory and trained parameters, which
+is docs/distillers/costs.json. Times are CPU seconds of one process; candidates take turns.
+
+    nice -n 5 python -m benchmarks.losses --only NST
 """
 
 import argparse
 import json
-import os
 import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reports each of its starts otherwise
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, it is in no package
-
 import torch
 
-from benchmarks.allocations import peak_bytes
-from benchmarks.interleaved import interleaved, ratio
-from benchmarks.losses_cases import CIFAR, Case, agree, ours
-from benchmarks.losses_naive import CRD_NEGATIVES, check_draws, draws, pairs
-from benchmarks.losses_peers import INSTALL, NOT_COMPARED, imported, peers
 from kdbench.engine import environment
 from kdbench.registry import near
 
+from .allocations import peak_bytes
+from .figures import Figure, Figures, cost, gain
+from .interleaved import interleaved, ratio
+from .losses_cases import CIFAR, Case, agree, ours
+from .losses_naive import CRD_NEGATIVES, check_draws, draws, pairs
+from .losses_peers import NOT_COMPARED, imported, peers
+
 MIB = 2**20
-FEW = 3  # turns of what takes ten seconds a call
-Figures = dict[str, Any]
+FEW = 2  # turns of what takes ten seconds a call
+NO_SLOWER = 1.05  # than a peer
 
 
 def parse() -> argparse.Namespace:
@@ -63,7 +62,7 @@ class Clock:
         return interleaved(candidates, rounds=repeats or self.repeats, inner=None, clock=self.now)
 
 
-def beside_kd(clock: Clock, names: list[str]) -> Figures:
+def beside_kd(clock: Clock, names: list[str]) -> dict[str, Any]:
     """Each method against KD in the same turns."""
     kd, methods = Case("KD").call, {}
     kd_bytes = peak_bytes(kd)
@@ -88,53 +87,37 @@ def beside_kd(clock: Clock, names: list[str]) -> Figures:
     return methods
 
 
-def against_definitions(clock: Clock, only: str | None) -> Figures:
-    """Ours against the definition written out: how many times as fast, and both peaks."""
-    found = {}
+def figures(quick: bool) -> Figures:
+    """The definitions written out, then the peers; below 1 ours is faster than a peer."""
+    clock, only = Clock(1, 1 if quick else 7), "RKD" if quick else None
     for make in pairs(only):
         pair = make()
         agree(pair.what, pair.ours, pair.other)
-        seconds = clock(FEW, ours=pair.ours, other=pair.other)
-        faster, held = ratio(seconds, "other", "ours"), (peak_bytes(pair.ours), peak_bytes(pair.other))
-        target = f" (target {pair.target:g})" if pair.target else ""
-        print(
-            f"{pair.what}: {faster} times as fast{target}; peak {held[0] / MIB:.1f} and {held[1] / MIB:.1f} MiB"
-        )
-        found[pair.what] = {"times_as_fast": float(f"{faster.median:.3g}"), "bytes": list(held)}
-    if only in (None, "CRD"):
+        seconds = clock(FEW, ours=pair.ours, definition=pair.other)
+        mib = ", peaks {:.3g} and {:.3g} MiB".format(*(peak_bytes(c) / MIB for c in (pair.ours, pair.other)))
+        yield gain(pair.what, seconds, "ours", "definition", pair.target, mib)
+    if not quick:
         both = draws()
         for draw in both.values():
             check_draws(CIFAR, draw(), CRD_NEGATIVES)
-        faster = ratio(clock(**both), "permutations", "ours")
-        print(f"CRD: drawing the negatives on the device / a permutation a clip: {faster} times as fast")
-        found["CRD: drawing the negatives"] = {"times_as_fast": float(f"{faster.median:.3g}")}
-    return found
+        yield gain("CRD: drawing the negatives", clock(**both), "ours", "permutations")
+    yield from beside_peers(clock, only)
 
 
-def against_peers(clock: Clock, only: str | None) -> Figures:
-    """Ours over theirs, with equal hyper-parameters; below 1 ours is faster."""
-    found: Figures = {}
+def beside_peers(clock: Clock, only: str | None) -> Iterator[Figure | str]:
+    """With equal hyper-parameters, value and gradients."""
     modules = {peer.package: imported(peer.package) for peer in peers(only)}
     for peer in peers(only):
-        module, what = modules[peer.package], f"{peer.method} / {peer.package}'s {peer.kind}"
-        if isinstance(module, str):
-            continue
-        mine, theirs = peer.make(module, CIFAR)
-        agree(what, mine, theirs)
-        times = ratio(clock(ours=mine, peer=theirs), "ours", "peer")
-        note = f" (made equal: {peer.made_equal})" if peer.made_equal else ""
-        print(f"{what}: {times}{note}", flush=True)
-        found[what] = {
-            "time": float(f"{times.median:.3g}"),
-            "quartiles": [round(times.low, 3), round(times.high, 3)],
-        }
+        module, what = modules[peer.package], f"{peer.method}, {peer.package}'s {peer.kind}"
+        if not isinstance(module, str):
+            mine, theirs = peer.make(module, CIFAR)
+            agree(what, mine, theirs)
+            note = f" ({peer.made_equal})" if peer.made_equal else ""
+            yield cost(what + note, clock(ours=mine, peer=theirs), "ours", "peer", NO_SLOWER)
     for package, module in modules.items():
         if isinstance(module, str):
-            print(f"{package}: {module}; {INSTALL}")
-    for method, reason in NOT_COMPARED.items():
-        if only in (None, method):
-            print(f"{method} is not compared: {reason}")
-    return found
+            yield f"{package}: {module}; benchmarks/peers.txt installs it"
+    yield from (f"{method} is not compared: {reason}" for method, reason in NOT_COMPARED.items() if not only)
 
 
 def main() -> None:
@@ -152,10 +135,6 @@ def main() -> None:
     }
     print("\n".join(f"{key}: {value}" for key, value in head.items()))
     figures = {**head, "methods": beside_kd(clock, [arguments.only] if arguments.only else ours())}
-    print("\nAgainst the definition written out")
-    figures["definitions"] = against_definitions(clock, arguments.only)
-    print("\nAgainst other packages, ours / theirs")
-    figures["peers"] = against_peers(clock, arguments.only)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

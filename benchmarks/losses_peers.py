@@ -1,6 +1,6 @@
 """The losses of torchdistill, timm and nvidia-modelopt that compute what ours do, with equal hyper-parameters.
 
-None of them is needed: what does not import is named with the command that installs it. Where a peer's constants or
+None of them is needed: what does not import is named; benchmarks/peers.txt installs them. Where a peer's constants or
 reductions differ, the line says what was made equal.
 """
 
@@ -21,10 +21,6 @@ from kdbench.spec import Fields
 from .losses_cases import Call, Shapes, leaf
 from .losses_naive import CRD_NEGATIVES, CRD_WIDTH, TAU, negatives_of, unit_rows
 
-INSTALL = (
-    "pip install --no-deps torchdistill timm nvidia-modelopt torchvision==0.28.0 && "
-    "pip install huggingface_hub requests tqdm omegaconf pydantic pulp regex nvidia-ml-py"
-)
 PATHS = {"student_module_path": "m", "student_module_io": "output"}
 BOTH = {**PATHS, "teacher_module_path": "m", "teacher_module_io": "output"}
 OUTPUTS = {"student_output_path": "m", "teacher_output_path": "m"}

@@ -110,7 +110,8 @@ def test_the_command_prints_and_writes_the_figures(tmp_path: Path) -> None:
     file = tmp_path / "costs.json"
     command = [
         sys.executable,
-        "benchmarks/losses.py",
+        "-m",
+        "benchmarks.losses",
         "--only",
         "LSKD",
         "--repeats",

@@ -120,6 +120,14 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )
 
 
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    escaped = (
+        [cell.replace("|", "\\|") for cell in line] for line in [header, ["---"] * len(header), *lines]
+    )
+    return [f"| {' | '.join(line)} |" for line in escaped]
+
+
 def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
     """Lines of equal keys as CSV with a header."""
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""Writes docs/distillers, a page per method and the table of all, docs/result.schema.json and docs/external.md's table.
+"""Writes docs/distillers, docs/result.schema.json, and the tables in docs/external.md and docs/performance.md.
 
 Golden entries are looked up in this checkout's tests, costs in docs/distillers/costs.json (benchmarks/losses.py).
 """
@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import command
+from command import markdown
 from external_page import external_pages
+from performance_page import performance_page
 
 ROOT = Path(__file__).resolve().parent.parent
 STALE = 1
@@ -73,6 +75,7 @@ def rendered(configs: Path, output: Path) -> dict[Path, str]:
     golden, rows = golden_entries(), own_rows(configs)
     pages = {output / "README.md": overview(costs, golden), output.parent / SCHEMA: record_schema()}
     pages |= external_pages(ROOT / "docs", output.parent)
+    pages |= performance_page(ROOT / "docs", output.parent)
     for name, kind in methods().items():
         text = page(kind, parts_of(configs, kind), rows.get(kind, []), golden.get(kind.__module__, Counter()))
         pages[output / f"{name.lower()}.md"] = text
@@ -361,14 +364,6 @@ def proof(kind: type, golden: Counter) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names with commas."""
     return ", ".join(names) or NONE
-
-
-def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
-    escaped = (
-        [cell.replace("|", "\\|") for cell in line] for line in [header, ["---"] * len(header), *lines]
-    )
-    return [f"| {' | '.join(line)} |" for line in escaped]
 
 
 if __name__ == "__main__":
