@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbench.datasets.depth_rendering import Camera, front_view, to_points
-from kdbench.datasets.transforms import AugmentDepth, AugmentInertial, AugmentSkeleton, Resample, SampleDepth
+from kdbench.datasets.transforms import (
+    AugmentDepth,
+    AugmentInertial,
+    AugmentSkeleton,
+    BoxSkeleton,
+    Resample,
+    SampleDepth,
+)
 from kdbench.datasets.transforms.depth import closeness_and_mask
 from kdbench.datasets.transforms.inertial import scaled_inertial
 from kdbench.datasets.transforms.rotation import rotation
@@ -110,6 +117,39 @@ def test_augmentation_of_size_zero_is_resampling():
     clip = random(0).normal(size=(192, 6)).astype(np.float32)
     still = AugmentInertial(min_crop=1, warp=0, angle=0, scale=0, channel_scale=0, noise=0)
     assert np.allclose(still.apply(clip, random(1)), resample(clip, 128), atol=1e-6)
+
+
+@given(seeds)
+def test_a_boxed_skeleton_fills_its_box_whatever_its_place_and_size(seed):
+    clip = random(seed).normal(size=(30, 20, 3)).astype(np.float32)
+    still = BoxSkeleton(random=False).apply(clip, random(1))
+    assert still.shape == (52, 20, 3)
+    assert (np.unique(still, axis=0).min((0, 1)), np.unique(still, axis=0).max((0, 1))) == (
+        pytest.approx((-1, -1, -1)),
+        pytest.approx((1, 1, 1)),
+    )
+    moved = BoxSkeleton(random=False).apply(3 * clip + 2, random(1))
+    assert np.allclose(moved, still, atol=1e-5)
+    assert np.allclose(
+        np.diff(still[[0, 51], 0], axis=0) * np.ptp(clip, axis=(0, 1)) / 2,
+        clip[29, 0] - clip[0, 0],
+        atol=1e-5,
+    )
+
+
+@given(seeds)
+def test_random_boxes_are_turns_of_the_clip_with_frames_in_order(seed):
+    clip = np.linspace(0, 1, 40, dtype=np.float32)[:, None, None] * np.float32((0, 1, 0)) + np.zeros(
+        (40, 4, 3), np.float32
+    )
+    clip[:, 1:] += random(0).normal(size=(3, 3)).astype(np.float32) * 0.1
+    unturned = BoxSkeleton(angle=0).apply(clip, random(seed))
+    assert (np.diff(unturned[:, 0, 1]) >= 0).all()
+    assert len(np.unique(unturned[:, 0, 1])) > 10
+    turned, again = (BoxSkeleton().apply(clip, random(seed)) for _ in range(2))
+    assert (turned == again).all()
+    assert np.abs(turned).max() <= 1 + 1e-6
+    assert np.isfinite(BoxSkeleton().apply(np.zeros((1, 20, 3), np.float32), random(seed))).all()
 
 
 @given(seeds)

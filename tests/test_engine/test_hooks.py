@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
+from safetensors.torch import load_file
 
 from kdbench.engine import DivergedError, Ramp, TeacherChangedError
 from kdbench.engine.checkpoint import checkpoints, read_checkpoint
@@ -145,3 +146,12 @@ def test_validation_does_not_disturb_training(tmp_path):
 def test_workers_do_not_change_the_run(tmp_path):
     one, other = (toy.runner(tmp_path / str(k), workers=k).train().state_dict() for k in (0, 2))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_of_no_epochs_keeps_its_weights_and_writes_the_student(tmp_path):
+    run = toy.runner(tmp_path, epochs=0, param_scheduler=None)
+    before = {name: value.clone() for name, value in run.model.student.state_dict().items()}
+    run.train()
+    after = load_file(tmp_path / "student.safetensors")
+    assert set(after) == set(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)

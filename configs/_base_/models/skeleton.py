@@ -10,6 +10,8 @@ skeleton_cnn_joint = dict(type=SkeletonCNN, streams=("joint",), graph="utd_mhad"
 skeleton_cnn_bone = dict(type=SkeletonCNN, streams=("bone",), graph="utd_mhad")
 skeleton_cnn_motion = dict(type=SkeletonCNN, streams=("motion",), graph="utd_mhad")
 skeleton_cnn_kinect = dict(type=SkeletonCNN, streams=("joint", "bone", "motion"), graph="kinect_v1")
+# 26 k, joints alone: small enough to run anywhere
+skeleton_cnn_kinect_small = dict(type=SkeletonCNN, streams=("joint",), graph="kinect_v1", widths=(16, 32, 32))
 
 # 154 k; wants lr 5e-3 and batches of 16
 stgcn = dict(type=CompactSTGCN, streams=("joint", "bone", "motion"), graph="utd_mhad")

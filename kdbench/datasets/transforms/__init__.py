@@ -6,7 +6,7 @@ from .image import AugmentImage
 from .inertial import AugmentInertial, DisturbInertial
 from .persons import CropFrames, TurnSkeleton, UniformFrames
 from .rand_augment import RandAugment
-from .skeleton import AugmentSkeleton
+from .skeleton import AugmentSkeleton, BoxSkeleton
 from .time import Resample
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "AugmentImage",
     "AugmentInertial",
     "AugmentSkeleton",
+    "BoxSkeleton",
     "ClipTransform",
     "CropFrames",
     "DisturbInertial",

@@ -1,5 +1,6 @@
 """Skeleton clips: a canonical pose, and random variants of it. Shapes: T frames, J joints; y is up."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,3 +63,32 @@ class AugmentSkeleton(ClipTransform):
         clip += self.offset * rng.standard_normal(clip.shape[1:], dtype=np.float32)
         clip += self.noise * rng.standard_normal(clip.shape, dtype=np.float32)
         return clip
+
+
+@TRANSFORMS.register_module()
+class BoxSkeleton(ClipTransform):
+    """A clip turned, its frames chosen, its joints stretched to fill the box [-1, 1] x [-1, 1] x [-1, 1].
+
+    As CTR-GCN reads N-UCLA (Chen et al., ICCV 2021; their code): random turns of up to ``angle`` radians about x and y;
+    then, in each axis, the least coordinate of the clip becomes -1 and the largest 1; then ``frames`` frames, drawn
+    with repetition and put in order. With ``random=False`` nothing is turned and the frames are evenly spread.
+    """
+
+    modality = "skeleton"
+
+    def __init__(self, frames: int = 52, angle: float = math.pi / 3, random: bool = True):
+        self.frames, self.angle, self.random = frames, angle, random
+
+    def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """``(T, J, 3)`` float32 to ``(frames, J, 3)``."""
+        if not self.random:
+            return boxed(clip)[np.linspace(0, len(clip) - 1, self.frames).astype(np.intp)]
+        x, y = rng.uniform(-self.angle, self.angle, 2)
+        drawn = np.sort(rng.integers(0, len(clip), self.frames))
+        return boxed(clip @ rotation(x, y).T.astype(np.float32))[drawn]
+
+
+def boxed(clip: np.ndarray) -> np.ndarray:
+    """Coordinates ``(T, J, 3)`` stretched to -1..1 in each axis, over all frames and joints; a flat axis becomes -1."""
+    low, high = clip.min((0, 1)), clip.max((0, 1))
+    return (2 * (clip - low) / np.maximum(high - low, 1e-6) - 1).astype(np.float32)
