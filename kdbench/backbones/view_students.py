@@ -1,13 +1,13 @@
 """One student for each view of a clip."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..registry import BACKBONES
-from .multimodal import Members, mean_logits
+from .multimodal import Members
 
 
 @BACKBONES.register_module()
@@ -17,15 +17,27 @@ class ViewStudents(nn.Module):
     ``network`` is the config of a single-clip network with ``embed`` and ``fc``. Inputs are ``(B, V, ...)`` with V =
     ``views``. Gives ``logits`` ``(B, K)``, the log of the mean probability over views; ``peers`` and ``view_logits``
     ``(B, V, K)``, each student's own; ``view_embeddings`` ``(B, V, D)``. Shared, the views are folded into the batch.
+
+    ``view_mask`` names a further input ``(B, V)``, above 0.5 where a view is there. A clip whose view is absent is not
+    seen by its student, so it has no part in the statistics of batch norm either (unless a whole batch lacks the view);
+    its logits and embedding are zeros, and the other views decide. The mask is given as ``view_shown`` ``(B, V)`` bool.
+    A clip without any view is seen as it is.
     """
 
     taps: Mapping[str, Any] = {}
 
-    def __init__(self, num_classes: int, network: Mapping[str, Any], views: int = 3, shared: bool = False):
+    def __init__(
+        self,
+        num_classes: int,
+        network: Mapping[str, Any],
+        views: int = 3,
+        shared: bool = False,
+        view_mask: str | None = None,
+    ):
         super().__init__()
-        self.views, self.shared = views, shared
+        self.views, self.shared, self.view_mask = views, shared, view_mask
         self.networks = Members([network] * (1 if shared else views), num_classes)
-        self.reads = self.networks.reads
+        self.reads = self.networks.reads + ((view_mask,) if view_mask else ())
         strange = type(self.networks[0]).__name__
         if not hasattr(self.networks[0], "embed"):
             raise ValueError(f"ViewStudents are single-clip networks; {strange} is none")
@@ -34,19 +46,61 @@ class ViewStudents(nn.Module):
         found = inputs[0].shape[1]
         if found != self.views:
             raise ValueError(f"{found} views a clip; there are students for views={self.views}")
-        if self.shared:
-            network = self.networks[0]
-            embeddings = network.embed(*(x.flatten(0, 1) for x in inputs)).unflatten(0, (-1, self.views))
-            peers = network.fc(embeddings.flatten(0, 1)).unflatten(0, (-1, self.views))
-        else:
-            each = [
-                network.embed(*(x[:, view] for x in inputs)) for view, network in enumerate(self.networks)
-            ]
-            peers = torch.stack([network.fc(x) for network, x in zip(self.networks, each, strict=True)], 1)
-            embeddings = torch.stack(each, 1)
-        return {
-            "logits": mean_logits(peers.transpose(0, 1)),
+        shown = None
+        if self.view_mask:
+            *inputs, mask = inputs
+            shown = mask > 0.5
+            shown = shown | ~shown.any(1, keepdim=True)
+        embeddings, peers = self._seen(inputs, shown)
+        out = {
+            "logits": mean_of_shown(peers.float().log_softmax(2), shown),
             "peers": peers,
             "view_logits": peers,
             "view_embeddings": embeddings,
         }
+        return out if shown is None else {**out, "view_shown": shown}
+
+    def _seen(self, inputs: Sequence[Tensor], shown: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Embeddings ``(B, V, D)`` and logits ``(B, V, K)`` of all views."""
+        if self.shared:
+            mask = None if shown is None else shown.flatten()
+            pair = _one_view(self.networks[0], [x.flatten(0, 1) for x in inputs], mask)
+            embeddings, peers = (x.unflatten(0, (-1, self.views)) for x in pair)
+            return embeddings, peers
+        each = [
+            _one_view(network, [x[:, view] for x in inputs], None if shown is None else shown[:, view])
+            for view, network in enumerate(self.networks)
+        ]
+        embeddings, peers = (torch.stack(rows, 1) for rows in zip(*each, strict=True))
+        return embeddings, peers
+
+
+def _one_view(network: nn.Module, inputs: Sequence[Tensor], shown: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Embeddings ``(B, D)`` and logits ``(B, K)``; zeros for clips that are not ``shown`` ``(B,)``."""
+    # A file cannot leave clips out; its logits are those of the views that are shown all the same.
+    if shown is None or torch.compiler.is_exporting() or bool(shown.all()):
+        embeddings = network.embed(*inputs)
+        return embeddings, network.fc(embeddings)
+    chosen = shown if shown.any() else torch.ones_like(shown)
+    embeddings = network.embed(*(x[chosen] for x in inputs))
+    return _placed(embeddings, chosen, shown), _placed(network.fc(embeddings), chosen, shown)
+
+
+def _placed(rows: Tensor, chosen: Tensor, shown: Tensor) -> Tensor:
+    """Rows of the chosen clips in their places, zeros in those of clips that are not shown."""
+    return rows.new_zeros(len(shown), rows.shape[1]).index_put((chosen,), rows) * shown[:, None]
+
+
+def mean_of_shown(logs: Tensor, shown: Tensor | None) -> Tensor:
+    """The log of the mean probability over the views that are there: logarithms ``(B, V, K)`` to ``(B, K)``.
+
+    ``shown`` ``(B, V)`` bool has a view a clip at least; None is all.
+
+    >>> logs = torch.tensor([[[0.9, 0.1], [0.5, 0.5]]]).log()
+    >>> mean_of_shown(logs, torch.tensor([[True, False]])).exp()
+    tensor([[0.9000, 0.1000]])
+    """
+    if shown is None:
+        shown = torch.ones(logs.shape[:2], dtype=torch.bool, device=logs.device)
+    joined = logs.masked_fill(~shown[..., None], -torch.inf).logsumexp(1)
+    return joined - shown.sum(1, keepdim=True).to(joined.dtype).log()

@@ -52,25 +52,41 @@ def flexible_thresholds(counts: Tensor, threshold: float) -> Tensor:
     return threshold * share / (2 - share)
 
 
-def agreement_loss(views: Tensor, form: str = "mutual", detach: bool = False) -> Tensor:
+def agreement_loss(
+    views: Tensor, form: str = "mutual", detach: bool = False, shown: Tensor | None = None
+) -> Tensor:
     """How far the students of a clip's views are apart; logits ``(B, V, K)``, temperature 1, mean over clips.
 
     ``"mutual"``: ``1/V sum_v 1/(V-1) sum_{u != v} KL(q_u || q_v)``; with ``detach`` each view is a constant for the
-    others. ``"jsd"``: the entropy of the mean distribution less the mean entropy. One view is exactly 0.
+    others. ``"jsd"``: the entropy of the mean distribution less the mean entropy. ``shown`` ``(B, V)`` bool says which
+    views are there: V is then a clip's own, and clips of fewer than two views do not count. One view is exactly 0.
 
     >>> agreement_loss(torch.eye(2)[None], "mutual"), agreement_loss(torch.eye(2)[None], "jsd")
     (tensor(0.4621), tensor(0.1109))
     """
     (views,) = precise(views)
     logs = views.log_softmax(2)
-    if form == "jsd":
-        return _entropy(mean_log(logs)).mean() - _entropy(logs).mean()
-    count = views.shape[1]
-    if count == 1:
-        return views.sum() * 0
-    others = logs.detach() if detach else logs
+    if shown is None:
+        shown = torch.ones(views.shape[:2], dtype=torch.bool, device=views.device)
+    count = shown.sum(1)
+    each = _jsd(logs, shown) if form == "jsd" else _mutual(logs, shown, detach)
+    has_pairs = count > 1
+    return torch.where(has_pairs, each, 0.0).sum() / has_pairs.sum().clamp(min=1)
+
+
+def _mutual(logs: Tensor, shown: Tensor, detach: bool) -> Tensor:
+    """The mean KL over ordered pairs of a clip's views, ``(B,)``."""
+    others, count = logs.detach() if detach else logs, shown.sum(1)
     divergence = (others.exp()[:, :, None] * (others[:, :, None] - logs[:, None])).sum(3)  # (B, u, v)
-    return divergence.sum((1, 2)).mean() / (count * (count - 1))
+    both = shown[:, :, None] & shown[:, None]
+    return (divergence * both).sum((1, 2)) / (count * (count - 1)).clamp(min=1)
+
+
+def _jsd(logs: Tensor, shown: Tensor) -> Tensor:
+    """The entropy of the mean over a clip's views less their mean entropy, ``(B,)``."""
+    count = shown.sum(1).clamp(min=1).to(logs.dtype)
+    mean = logs.masked_fill(~shown[..., None], -1e4).logsumexp(1) - count.log()[:, None]
+    return _entropy(mean) - (_entropy(logs) * shown).sum(1) / count
 
 
 def mean_log(logs: Tensor) -> Tensor:
@@ -98,12 +114,14 @@ class CrossView(Distiller):
     ``labels``, ``logit``, ``pseudo``, ``agreement`` and ``contrast`` are the weights; a term of weight 0 reads nothing.
     ``rule``: ``"threshold"`` admits clips whose teacher is sure by ``threshold``, ``"balanced"`` lowers it for classes
     that it is seldom sure of (``flexible_thresholds``), ``"all"`` admits all (Thoker and Gall, ICIP 2019).
-    ``views=False`` is for one student, which gives ``logits`` ``(B, K)``; it has no agreement.
+    ``views=False`` is for one student, which gives ``logits`` ``(B, K)``; it has no agreement. Where the student says
+    which views are there, ``view_shown`` ``(B, V)``, an absent one has no part in any term.
 
     Published: none of the equations, weights and temperatures could be read; sums, 1, 1, 0.5 and 0.1, ``tau`` 4 and
     ``threshold`` 0.95 are a reconstruction from the abstract and the references (S1 to S8).
 
-    Limits: one label a clip. The task's loss reads the fused logits, not each student's, so rows give it weight 0.
+    Limits: one label a clip; no contrast where views may be absent. The task's loss reads the fused logits, not each
+    student's, so rows give it weight 0.
 
     Deviations: unknown; see above.
     """
@@ -174,25 +192,26 @@ class CrossView(Distiller):
         found: dict[str, Any] = {"num_classes": data.num_classes}
         if config.get("contrast", 0.0):
             name = "view_embeddings" if config.get("views", True) else "embedding"
+            if config.get("views", True) and "view_shown" in student:
+                raise ValueError(
+                    "contrast compares whole batches, and views may be absent here; give contrast=0"
+                )
             found["student_dim"] = student[name].shape[-1]
             found["teacher_dim"] = teacher.embedding[0].numel()
         return {**found, **config}
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         views, sure = self._views(student, ""), teacher.logits.detach()
-        each = views.unbind(1)
-        losses = {}
+        shown, losses = self._shown(student, views), {}
         if self.labels:
-            labelled = [labels_loss(view, batch.target) for view in each]
-            losses["labels"] = self.labels * torch.stack(labelled).mean()
+            losses["labels"] = self.labels * self._labels(views, shown, batch.target)
         if self.logit:
-            losses["logit"] = (
-                self.logit * torch.stack([kd_loss(view, sure, self.tau) for view in each]).mean()
-            )
+            losses["logit"] = self.logit * self._logit(views, shown, sure)
         if self.pseudo:
-            losses["pseudo"] = self.pseudo * self._pseudo(student, sure, batch.target)
+            losses["pseudo"] = self.pseudo * self._pseudo(student, shown, sure, batch.target)
         if self.agreement and self.views:
-            losses["agreement"] = self.agreement * agreement_loss(views, self.agreement_form, self.detach)
+            agreement = agreement_loss(views, self.agreement_form, self.detach, shown)
+            losses["agreement"] = self.agreement * agreement
         if self.contrast:
             losses["contrast"] = self.contrast * self._contrast(student, teacher)
         return {f"loss_crossview_{name}": value for name, value in losses.items()}
@@ -201,13 +220,37 @@ class CrossView(Distiller):
         """The students' logits ``(B, V, K)``."""
         return student[f"peers{suffix}"] if self.views else student[f"logits{suffix}"].unsqueeze(1)
 
-    def _pseudo(self, student: Fields, teacher: Tensor, target: Tensor) -> Tensor:
+    def _shown(self, student: Fields, views: Tensor) -> Tensor:
+        """Which views are there, ``(B, V)`` bool."""
+        if self.views and "view_shown" in student:
+            return student.view_shown
+        return torch.ones(views.shape[:2], dtype=torch.bool, device=views.device)
+
+    def _labels(self, views: Tensor, shown: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy with the targets, mean over the clips of each student, then over students."""
+        pairs = zip(views.unbind(1), shown.unbind(1), strict=True)
+        each = [labels_loss(view, target.masked_fill(~there, IGNORED)) for view, there in pairs]
+        return torch.stack(each).mean()
+
+    def _logit(self, views: Tensor, shown: Tensor, teacher: Tensor) -> Tensor:
+        each = []
+        for view, there in zip(views.unbind(1), shown.unbind(1), strict=True):
+            own = torch.where(
+                there[:, None], view, teacher.to(view.dtype)
+            )  # what is absent agrees, at no gradient
+            each.append(kd_loss(own, teacher, self.tau) * len(there) / there.sum().clamp(min=1))
+        return torch.stack(each).mean()
+
+    def _pseudo(self, student: Fields, shown: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
         unlabelled = target < 0
         label = pseudo_labels(teacher, self._threshold()).masked_fill(~unlabelled, IGNORED)
         self._count(teacher)
-        views = self._views(student, STRONG if self.strong else "")
-        admitted = (label >= 0).sum() / unlabelled.sum().clamp(min=1)
-        return admitted * torch.stack([labels_loss(view, label) for view in views.unbind(1)]).mean()
+        views, each = self._views(student, STRONG if self.strong else ""), []
+        for view, there in zip(views.unbind(1), shown.unbind(1), strict=True):
+            own = label.masked_fill(~there, IGNORED)
+            admitted = (own >= 0).sum() / (unlabelled & there).sum().clamp(min=1)
+            each.append(admitted * labels_loss(view, own))
+        return torch.stack(each).mean()
 
     def _threshold(self) -> float | Tensor:
         if self.rule == "balanced":

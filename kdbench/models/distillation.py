@@ -253,6 +253,8 @@ class Distillation(BaseModel):
         for level in ("frame", "view"):
             if f"{level}_logits" in student:
                 columns[f"{level}_score"] = probabilities(student[f"{level}_logits"].float(), self.data.task)
+        if "view_shown" in student:
+            columns["view_shown"] = student.view_shown
         if "frame_logits" in student:
             columns["frame_logits"] = student.frame_logits.float()
         if self.predict_teacher and self.teacher is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
 from kdbench.distillers import CrossView, agreement_loss, flexible_thresholds, kd_loss, pseudo_labels
-from kdbench.spec import IGNORED, Fields
+from kdbench.spec import IGNORED, DataSpec, Fields
 
 B, V, K = 6, 3, 5
 
@@ -29,6 +29,7 @@ def teacher(scale: float = 3.0) -> Fields:
     return Fields(logits=scale * made(9, B, K))
 
 
+SPEC = DataSpec(name="views", inputs={}, num_classes=K, task="single-label", num_train=B)
 TARGET = torch.tensor([0, IGNORED, 2, IGNORED, IGNORED, 4])
 
 
@@ -162,3 +163,50 @@ def test_one_student_reads_logits_alone() -> None:
 def test_bad_arguments_say_what_there_is(argument: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CrossView(**argument)
+
+
+SHOWN = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 1], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
+
+
+def test_an_absent_view_has_no_part_in_any_term() -> None:
+    lesson, batch = teacher(), Fields(target=TARGET)
+    distiller = CrossView(labels=2.0, pseudo=3.0, agreement=0.5, threshold=0.6, strong=True)
+    student = Fields({**students(), "view_shown": SHOWN})
+    losses = distiller(student, lesson, batch)
+    sum(losses.values()).backward()
+    for peers in (student.peers, student.peers_strong):
+        assert not peers.grad[~SHOWN].any()
+    assert (student.peers.grad.abs().sum(2) > 0)[SHOWN].all()
+    other = {name: torch.where(SHOWN[..., None], student[name], 7.0) for name in ("peers", "peers_strong")}
+    for name, value in distiller(Fields({**other, "view_shown": SHOWN}), lesson, batch).items():
+        torch.testing.assert_close(value, losses[name])
+
+
+@pytest.mark.parametrize("form", ["mutual", "jsd"])
+def test_terms_of_partly_shown_clips_are_those_of_the_views_that_are_there(form: str) -> None:
+    student, lesson = students(), teacher()
+    losses = CrossView(pseudo=0.0, agreement=1.0, agreement_form=form)(
+        Fields({**student, "view_shown": SHOWN}), lesson, Fields(target=TARGET)
+    )
+    own = [student.peers[SHOWN[:, v], v] for v in range(V)]
+    taught = [kd_loss(view, lesson.logits[SHOWN[:, v]], 4.0) for v, view in enumerate(own)]
+    torch.testing.assert_close(losses["loss_crossview_logit"], sum(taught) / V)
+    known = [SHOWN[:, v] & (TARGET >= 0) for v in range(V)]
+    labels = [F.cross_entropy(student.peers[which, v], TARGET[which]) for v, which in enumerate(known)]
+    torch.testing.assert_close(losses["loss_crossview_labels"], sum(labels) / V)
+    pairs = [agreement_loss(student.peers[b, SHOWN[b]][None], form) for b in range(B) if SHOWN[b].sum() > 1]
+    torch.testing.assert_close(losses["loss_crossview_agreement"], sum(pairs) / len(pairs))
+
+
+def test_all_views_shown_is_as_without_a_mask() -> None:
+    student, lesson, batch = students(), teacher(), Fields(target=TARGET)
+    plain = CrossView(rule="all")(student, lesson, batch)
+    marked = CrossView(rule="all")(Fields({**student, "view_shown": SHOWN | True}), lesson, batch)
+    for name, value in plain.items():
+        torch.testing.assert_close(marked[name], value)
+
+
+def test_contrast_of_views_that_may_be_absent_is_refused() -> None:
+    student = Fields({**students(), "view_shown": SHOWN, "view_embeddings": made(1, B, V, 4)})
+    with pytest.raises(ValueError, match="views may be absent here; give contrast=0"):
+        CrossView.complete({"contrast": 0.1}, student, Fields(embedding=made(2, B, 4)), SPEC)

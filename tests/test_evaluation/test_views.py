@@ -75,3 +75,16 @@ def test_one_label_a_clip_is_counted_too() -> None:
 def test_networks_without_views_get_no_such_scores() -> None:
     samples = [{"index": i, "target": torch.ones(CLASSES), "score": torch.rand(CLASSES)} for i in range(3)]
     assert evaluated(EachOf({"type": "MeanAP"}), samples) == {}
+
+
+def test_scores_of_views_that_are_absent_do_not_count() -> None:
+    targets = torch.tensor([0, 1, 2, 0])
+    right, wrong = torch.eye(CLASSES)[targets], torch.eye(CLASSES)[(targets + 1) % CLASSES]
+    score = torch.stack((right, torch.where(torch.tensor([1, 0, 1, 0])[:, None] > 0, right, wrong), wrong), 1)
+    shown = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 1, 0], [1, 1, 0]], dtype=torch.bool)
+    samples = [
+        {"index": torch.tensor(i), "target": targets[i], "view_score": score[i], "view_shown": shown[i]}
+        for i in range(4)
+    ]
+    found = evaluated(EachOf({"type": "TopK", "topk": (1,)}), samples)
+    assert found == {"view_0/top1": 100.0, "view_1/top1": pytest.approx(200 / 3)}
