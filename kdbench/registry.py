@@ -30,6 +30,14 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"there is: {', '.join(known) or 'nothing'}"
 
 
+def check_known(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    """A ``ValueError`` for the first of ``asked`` that is not ``known``."""
+    known = tuple(known)
+    for name in asked:
+        if name not in known:
+            raise ValueError(f"{what} '{name}' is unknown; {near(str(name), known)}")
+
+
 def find(registry: Registry, kind: str | type) -> Any:
     """The class that a config's ``type`` stands for; an unknown name is a ``ValueError`` with near matches."""
     if not isinstance(kind, str):

@@ -5,7 +5,7 @@ from .images import CIFAR10, CIFAR10JPEG, CIFAR100, ImageFolder, TinyImageNet
 from .mm_office import MMOffice
 from .multi_view_videos import MultiViewVideos
 from .multisensor_home import MultiSensorHome
-from .ntu import NTU
+from .ntu import NTU, NTUTakes
 from .nucla import NUCLA
 from .rooms import Rooms, RoomsAugment
 from .rooms_files import RoomsFiles
@@ -49,6 +49,7 @@ __all__ = [
     "MMOffice",
     "MultiSensorHome",
     "MultiViewVideos",
+    "NTUTakes",
     "RandAugment",
     "Resample",
     "Rooms",

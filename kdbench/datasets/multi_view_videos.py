@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..registry import near
+from ..registry import check_known
 from ..spec import MULTI_LABEL, DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, generator, transformed
 from .files import default_cache_dir, existing_folder, root_folder
@@ -92,12 +92,12 @@ class MultiViewVideos(ClipDataset):
     ):
         super().__init__(transforms)
         sampling = sampling or ("random" if split == "train" else "uniform")
-        _choose("modality", modalities, MODALITIES)
-        _choose("field", fields, FIELDS)
-        _choose("supervision", [supervision], SUPERVISION)
-        _choose("sampling", [sampling], SAMPLING)
-        _choose("on_problem", [on_problem], ON_PROBLEM)
-        _choose("cache of", cache, MODALITIES)
+        check_known("modality", modalities, MODALITIES)
+        check_known("field", fields, FIELDS)
+        check_known("supervision", [supervision], SUPERVISION)
+        check_known("sampling", [sampling], SAMPLING)
+        check_known("on_problem", [on_problem], ON_PROBLEM)
+        check_known("cache of", cache, MODALITIES)
         if not modalities:
             raise ValueError(f"no modality was asked for; there is: {', '.join(MODALITIES)}")
         if num_frames < 1 or fps <= 0:
@@ -325,12 +325,6 @@ def data_folder(root: str | Path | None, name: str, remedy: str) -> Path:
     """``root``, or ``$KDBENCH_DATA_ROOT/<name>``; it must be a folder. ``remedy`` says how to get the data."""
     problem = f"{name} was not found: neither root nor KDBENCH_DATA_ROOT was given"
     return existing_folder(root_folder(root, name, problem, remedy), remedy)
-
-
-def _choose(what: str, asked: Iterable[str], known: Sequence[str]) -> None:
-    for name in asked:
-        if name not in known:
-            raise ValueError(f"{what} '{name}' is unknown; {near(str(name), known)}")
 
 
 def _tracked(items: Sequence[Any], description: str, show: bool) -> Iterable[Any]:

@@ -188,3 +188,12 @@ def test_every_operation_is_drawn_and_both_directions():
 def test_a_bad_augmentation_is_refused(options):
     with pytest.raises(ValueError, match="magnitude from 0 to max_magnitude"):
         RandAugment(**options)
+
+
+@given(st.integers(0, 1000))
+def test_all_pictures_of_a_video_are_moved_alike(seed):
+    video = np.stack([np.stack([noise(v * 3 + t) for t in range(3)]) for v in range(2)])
+    made = AugmentImage(padding=5).apply(video, random(seed))
+    for view in range(2):
+        for time in range(3):
+            assert (made[view, time] == AugmentImage(padding=5).apply(video[view, time], random(seed))).all()

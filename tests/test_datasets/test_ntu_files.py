@@ -164,8 +164,8 @@ def test_without_a_store_the_way_to_it_is_said(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("KDBENCH_DATA_ROOT", raising=False)
     with pytest.raises(InvalidDataError, match="no root was given"):
         NTU()
-    with pytest.raises(ValueError, match="NTU RGB\\+D has here: skeleton"):
-        NTU(tmp_path, modalities=("rgb",))
+    with pytest.raises(ValueError, match="modality 'depth' is unknown; there is: rgb, skeleton"):
+        NTU(tmp_path, modalities=("depth",))
 
 
 def test_a_batch_for_training_is_a_pure_function_of_its_draw(out: Path) -> None:

@@ -1,5 +1,5 @@
-"""NTU RGB+D 60 and 120: names, protocols, skeleton files."""
+"""NTU RGB+D 60 and 120: names, protocols, skeleton files, videos."""
 
-from .dataset import NTU
+from .dataset import NTU, NTUTakes
 
-__all__ = ["NTU"]
+__all__ = ["NTU", "NTUTakes"]
