@@ -114,11 +114,12 @@ def test_every_base_file_is_used_by_some_row() -> None:
 FEW_LABELS = [path for path in ROWS if "teacher" in imported_parts(path) and "teacher_labels" in load(path)]
 
 
-def test_few_labels_come_in_both_settings() -> None:
+def test_few_labels_of_utd_come_in_both_settings() -> None:
     data = {imported_parts(path)["data"] for path in FEW_LABELS}
     few = {"utd_s13", "utd_s1", "utd_p25", "utd_p10"}
     seen_from_three_sides = {"utd_s13_depth_views", "utd_s1_depth_views"}
-    assert data == few | {f"{name}_labelled_teacher" for name in few} | seen_from_three_sides
+    ntu = {f"ntu60_xsub_{few}" for few in ("p5", "p10", "p25", "p50", "p10_takes")}
+    assert data == few | {f"{name}_labelled_teacher" for name in few} | seen_from_three_sides | ntu
 
 
 @pytest.mark.parametrize("path", FEW_LABELS, ids=name)

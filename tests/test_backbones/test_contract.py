@@ -93,6 +93,9 @@ PARAMETERS = {
     "resnet8x4": 1_214_779,
     "rgb_attention": 464_475,
     "rgb_cnn": 413_531,
+    "rgb_cnn_112": 683_867,
+    "rgb_view_students": 2_051_601,
+    "rgb_view_students_shared": 683_867,
     "shuffle_v1": 879_105,
     "shuffle_v2": 1_280_703,
     "skeleton_cnn": 823_395,
@@ -173,7 +176,12 @@ def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     has_views = isinstance(network, MultiView | Sensing) or getattr(network, "name", "") == "views"
     shapes = SHAPES["views" if has_views else "single"]
     if isinstance(network, ViewStudents):
-        shapes = {"inertial": (3, 128, 6), "depth": (3, 8, 2, 48, 48)}
+        shapes = {
+            "inertial": (3, 128, 6),
+            "depth": (3, 8, 2, 48, 48),
+            "rgb": (3, 4, 3, 112, 112),
+            "view_shown": (3,),
+        }
     if getattr(network, "persons", 1) > 1:
         shapes = {"skeleton": (network.persons, 48, len(network.input.parents), 3)}
     return [torch.rand(batch, *shapes[name]) for name in network.reads]

@@ -1,13 +1,16 @@
-"""NTU RGB+D 60, cross-subject: skeletons of up to two persons, joints, all labels; 100 frames by uniform sampling."""
+"""NTU RGB+D 60, cross-subject, all labels: skeletons of up to two persons, 100 frames; RGB videos, 16 frames of 112 x 112.
+
+Frames are chosen by uniform sampling. What no network of a row reads is not decoded; videos lie in ``ntu/rgb``.
+"""
 
 from torch.utils.data import default_collate
 
-from kdbench.datasets import NTU, EpochSampler, TurnSkeleton, UniformFrames
+from kdbench.datasets import NTU, AugmentImage, EpochSampler, TurnSkeleton, UniformFrames
 from kdbench.evaluation import Calibration, Fidelity, TopK
 
 data = dict(
     name="NTU RGB+D 60",
-    inputs=dict(skeleton=(2, 100, 25, 3)),
+    inputs=dict(skeleton=(2, 100, 25, 3), rgb=(16, 3, 112, 112)),
     num_classes=60,
     task="single-label",
     num_train=40091,
@@ -26,7 +29,11 @@ train_dataloader = dict(
         type=NTU,
         split="train",
         protocol=protocol,
-        transforms=[dict(type=UniformFrames), dict(type=TurnSkeleton)],
+        transforms=[
+            dict(type=UniformFrames),
+            dict(type=TurnSkeleton),
+            dict(type=AugmentImage, modality="rgb", padding=12),
+        ],
     ),
 )
 test_dataloader = dict(

@@ -11,3 +11,5 @@ depth_attention = dict(
 # pictures, frames of 64 x 64
 rgb_cnn = dict(type=VideoCNN, modality="rgb", grid=(4, 4))  # 414 k
 rgb_attention = dict(type=VideoCNN, modality="rgb", grid=(4, 4), temporal="attention")  # 464 k
+# frames of 112 x 112, for NTU RGB+D
+rgb_cnn_112 = dict(type=VideoCNN, modality="rgb", grid=(7, 7))

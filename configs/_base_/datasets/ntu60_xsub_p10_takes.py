@@ -1,0 +1,15 @@
+"""NTU RGB+D 60, takes of three cameras, few labels for both: 10 % of the takes are labelled, the others not.
+
+The teacher was trained on the clips of these takes only (rows ``ntu60_xsub_p10_labels_*``), so its outputs give no label
+away.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .ntu60_xsub_takes import *
+
+labels = "10 % of the clips; the others unlabelled, teacher trained on the 10 % only"
+teacher_labels = "10 % of the clips"
+teacher_weights = "work_dirs/baseline/ntu60_xsub_p10_labels_{part}/seed{seed}/student.safetensors"
+train_dataloader.update(dataset=dict(labelled=dict(fraction=0.1, seed=0)))
