@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "zoo",
     },
     "matrix": LEAVES | {"matrix", "cache", "compose", "engine", "models", "records", "weights"},
+    "mmaction": LEAVES | {"mmaction", "backbones", "compat", "distillers", "models", "weights"},
     "report": LEAVES | {"report", "records", "zoo", "evaluation", "weights", "statistics"},
 }
 HEAVY = {

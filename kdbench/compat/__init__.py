@@ -1,6 +1,6 @@
 """Every work-around for a third-party package: its symptom, and the version that makes it needless."""
 
-from .checkpoints import mmengine_checkpoint
+from .checkpoints import mmengine_checkpoint, provide_mmengine_loading
 from .operators import provide_mmcv_operators
 from .optional import (
     load_av,
@@ -42,6 +42,7 @@ __all__ = [
     "mmengine_checkpoint",
     "provide_mmaction_drn",
     "provide_mmcv_operators",
+    "provide_mmengine_loading",
     "provide_numpy_names",
     "provide_torchvision_operators",
 ]

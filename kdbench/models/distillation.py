@@ -212,12 +212,15 @@ class Distillation(BaseModel):
     def _losses(self, inputs: Mapping[str, Tensor], batch: Fields) -> dict[str, Tensor]:
         student = self._roles["student"](inputs)
         predicted = Fields({**student, "logits": self._logits(student)})
-        losses = {name: self.task_weight * value for name, value in self.task(predicted, batch).items()}
+        losses = self._task_losses(predicted, batch)
         lesson = batch.pop(LESSON, None)
         if self.distiller is not None:
             terms = self.distiller(student, self._lesson(inputs, lesson), batch)
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
+
+    def _task_losses(self, student: Fields, batch: Fields) -> dict[str, Tensor]:
+        return {name: self.task_weight * value for name, value in self.task(student, batch).items()}
 
     def _lesson(
         self, inputs: Mapping[str, Tensor], given: "Mapping[str, Any] | Lesson | None" = None
