@@ -29,6 +29,7 @@ SLURM = ["submitit>=1.5"]
 DEV = [
     "pytest>=8",
     "hypothesis>=6.100",
+    "pytest-benchmark>=4",
     "ruff",
     "mypy>=1.11",
     "jsonschema",

@@ -110,3 +110,10 @@ def test_several_suites_make_one_table_and_one_file(tmp_path: Path) -> None:
     assert list(found["suites"]) == ["evaluation", "bootstrap"]
     assert "evaluation: mAP of 2,000 clips" in done.stdout
     assert {"processor", "torch", "load average before", "load average after"} <= set(found["machine"])
+
+
+def test_suites_run_under_pytest_benchmark() -> None:
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-k", "bootstrap", "--benchmark-disable"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+    assert "1 passed" in ran.stdout
