@@ -1,5 +1,7 @@
 """NTU RGB+D: RGB videos beside the skeletons, and takes of several cameras."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,11 @@ from kdbench.datasets import NTU, Draw, NTUTakes
 from kdbench.datasets.ntu.names import Name
 from kdbench.datasets.ntu.store import Part, write_part, write_store
 from kdbench.datasets.ntu.videos import Videos
+from kdbench.records import read_yaml
 from kdbench.spec import IGNORED, InvalidDataError
 from tests.test_datasets.made_videos import av, damage, make, pictures
 
+ROOT = Path(__file__).parents[2]
 FRAMES, COUNT, SIZE = 4, 40, 48  # pictures are 48 x 64, so that their middle square shows the bits 1 to 6
 RGB = {"frames": FRAMES, "size": SIZE}
 TAKES = [(performer, action) for performer in (1, 2, 3) for action in (1, 2, 50)]
@@ -34,7 +38,8 @@ def encode_avi(path: Path, tint: int) -> None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ntu")
+    folder = tmp_path_factory.mktemp("data") / "ntu"
+    folder.mkdir()
     rng = np.random.default_rng(0)
     there = [name for name in NAMES if name != GONE]
     skeletons = {str(name): rng.normal(size=(1, 9, 25, 3)).astype(np.float32) for name in there}
@@ -180,3 +185,40 @@ def test_where_the_videos_belong_is_said(root: Path, tmp_path: Path) -> None:
         Videos(root, frames=0)
     with pytest.raises(InvalidDataError, match="no video of the split can be read"):
         NTU(root, modalities=("rgb",), rgb={"folder": tmp_path})[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row",
+    [
+        "kd/ntu60_xsub_stgcnpp_paper_rgb_cnn_112",
+        "crossview/ntu60_xsub_p10_takes_stgcnpp_paper_rgb_view_students",
+    ],
+)
+def test_rows_train_and_are_tested_on_files(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    monkeypatch.setenv("KDBENCH_DATA_ROOT", str(root.parent))
+    command = [
+        sys.executable,
+        "tools/train.py",
+        f"configs/{row}.py",
+        "--smoke",
+        "--work-dir",
+        str(tmp_path / "run"),
+    ]
+    options = [
+        "train_dataloader.num_workers=0",
+        "test_dataloader.num_workers=0",
+        "train_dataloader.drop_last=False",
+    ]
+    done = subprocess.run(
+        [*command, "--threads", "1", "--cfg-options", *options], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    result = read_yaml(tmp_path / "run" / "result.yml")
+    assert result["status"] == "ok"
+    assert result["metrics"]["top1"] >= 0
+    views = [name for name in result["metrics"] if name.startswith("view_")]
+    assert sorted(views) == ([f"view_{v}/top{k}" for v in range(3) for k in (1, 5)] if "takes" in row else [])
+    assert "no video of" in done.stdout + done.stderr
