@@ -15,6 +15,8 @@ rows = [
         row="{method}/nucla_stgcnpp_small_streams_{student}",
         axes=dict(method=("kd", "fitnet"), student=_students),
     ),
+    dict(row="baseline/nucla_views_stgcnpp_small_view_students"),
+    dict(row="crossview/nucla_views_stgcnpp_small_streams_stgcnpp_small_view_students"),
     dict(row="baseline/nucla_published_stgcnpp_small{stream}", axes=dict(stream=_streams)),
     dict(row="baseline/nucla_published_skeleton_cnn_kinect_small"),
     dict(row="kd/nucla_published_stgcnpp_small_streams_{student}", axes=dict(student=_students)),

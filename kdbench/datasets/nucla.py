@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..registry import DATASETS, near
+from ..registry import DATASETS, check_known, near
 from ..spec import InvalidDataError
-from .base import ClipDataset, Sample, Transform
+from .base import ClipDataset, Draw, Sample, Transform
 from .files import check_finite, read_npz, root_folder
 from .labels import hide_labels, labelled_mask
 from .transforms.skeleton import canonical_skeleton
@@ -29,6 +29,7 @@ PROTOCOLS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "single-view": ("view", {"train": (1,), "val": (2,), "test": (3,)}),
     "cross-subject": ("subject", {"train": (1, 2, 3, 4, 5), "test": (6, 7, 8, 9, 10)}),
 }
+MODALITIES = ("skeleton", "view_skeleton", "view_shown")
 HIP_CENTRE, SHOULDER_CENTRE, LEFT, RIGHT = 0, 2, (4, 12), (8, 16)
 FILE = "nucla_skeleton.npz"
 TABLE = ("name", "label", "subject", "episode", "view")
@@ -96,6 +97,11 @@ class NUCLA(ClipDataset):
     default ``$KDBENCH_DATA_ROOT/nucla``. ``protocol`` is ``"cross-view"`` (train 1 2, test 3),
     ``"single-view"`` (train 1, val 2, test 3) or ``"cross-subject"`` (train 1-5, test 6-10); ``labelled`` hides labels
     of training clips as in ``UTDMHAD``.
+
+    For a student a view there are two more inputs: ``view_skeleton`` ``(V, T, 20, 3)``, a place for each training view,
+    of which a clip takes its own, the others zeros, and ``view_shown`` ``(V,)`` float32, 1 where it stands. So a
+    student sees clips of its view alone, and no clip pairs two views. A clip of a view that is not trained on stands in
+    every place: each student is asked.
     """
 
     def __init__(
@@ -108,8 +114,9 @@ class NUCLA(ClipDataset):
         transforms: Sequence[dict | Transform] = (),
     ):
         super().__init__(transforms)
-        if tuple(modalities) != ("skeleton",):
-            raise ValueError(f"modalities={tuple(modalities)}; N-UCLA has: skeleton")
+        check_known("modality", modalities, MODALITIES)
+        self.modalities = tuple(modalities)
+        self._views = self._trained_views(protocol)
         column, values = split_values(split, protocol)
         clips, recordings = read_clips(data_file(root))
         chosen = np.flatnonzero(np.isin(getattr(clips, column), values))
@@ -118,6 +125,15 @@ class NUCLA(ClipDataset):
         rule = labelled if split == "train" else None
         mask = labelled_mask(rule, self.clips.label, self.clips.subject)
         self._targets = hide_labels(self.clips.label, mask)
+
+    def _trained_views(self, protocol: str) -> tuple[int, ...]:
+        """The views that have a student each; a ``ValueError`` if inputs for them are asked for and there are none."""
+        column, views = split_values("train", protocol)
+        if {*self.modalities} <= {"skeleton"}:
+            return ()
+        if column != "view" or len(views) < 2:
+            raise ValueError(f"protocol '{protocol}' trains on no two views apart; there is: cross-view")
+        return views
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -140,3 +156,16 @@ class NUCLA(ClipDataset):
     def load(self, index: int) -> Sample:
         """The clip at ``index`` before any transform."""
         return {"inputs": {"skeleton": self._skeletons[index]}, "target": int(self._targets[index])}
+
+    def __getitem__(self, item: int | Draw) -> Sample:
+        sample = super().__getitem__(item)
+        return {**sample, "inputs": self._in_places(sample["inputs"]["skeleton"], sample["index"])}
+
+    def _in_places(self, clip: np.ndarray, index: int) -> dict[str, np.ndarray]:
+        """What was asked for, from a clip after its transforms."""
+        made = {"skeleton": clip}
+        if self._views:
+            own = np.isin(self._views, self.clips.view[index])
+            shown = (own if own.any() else ~own).astype(np.float32)
+            made |= {"view_skeleton": shown[:, None, None, None] * clip, "view_shown": shown}
+        return {name: made[name] for name in self.modalities}

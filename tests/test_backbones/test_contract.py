@@ -121,6 +121,7 @@ PARAMETERS = {
     "stgcnpp_small_motion": 144_595,
     "stgcnpp_small_ntu": 148_000,
     "stgcnpp_small_streams": 578_380,
+    "stgcnpp_small_view_students": 289_190,
     "three_stream": 2_434_905,
     "token_fusion": 1_415_571,
     "trans_a": 141_709,
@@ -177,10 +178,11 @@ def inputs(network: nn.Module, batch: int = 2) -> list[Tensor]:
     shapes = SHAPES["views" if has_views else "single"]
     if isinstance(network, ViewStudents):
         shapes = {
-            "inertial": (3, 128, 6),
-            "depth": (3, 8, 2, 48, 48),
-            "rgb": (3, 4, 3, 112, 112),
-            "view_shown": (3,),
+            "inertial": (network.views, 128, 6),
+            "depth": (network.views, 8, 2, 48, 48),
+            "rgb": (network.views, 4, 3, 112, 112),
+            "view_skeleton": (network.views, 48, 20, 3),
+            "view_shown": (network.views,),
         }
     if getattr(network, "persons", 1) > 1:
         shapes = {"skeleton": (network.persons, 48, len(network.input.parents), 3)}

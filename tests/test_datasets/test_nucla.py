@@ -92,13 +92,35 @@ def test_a_clip_of_one_frame_can_be_augmented(tmp_path: Path) -> None:
     assert np.array_equal(one["inputs"]["skeleton"], again["inputs"]["skeleton"])
 
 
+def test_a_student_a_view_sees_the_clips_of_its_view(tmp_path: Path) -> None:
+    root, names = write(tmp_path), ("view_skeleton", "view_shown", "skeleton")
+    train, test = (NUCLA(root, split, modalities=names) for split in ("train", "test"))
+    for data, alone in ((train, NUCLA(root)), (test, NUCLA(root, "test"))):
+        for index in range(0, len(data), 7):
+            inputs, view = data[index]["inputs"], data.clips.view[index]
+            assert tuple(inputs) == names
+            assert np.array_equal(inputs["skeleton"], alone[index]["inputs"]["skeleton"])
+            shown = [True, True] if view == 3 else [view == 1, view == 2]
+            assert inputs["view_shown"].tolist() == shown
+            for place in range(2):
+                expected = inputs["skeleton"] if shown[place] else np.zeros_like(inputs["skeleton"])
+                assert np.array_equal(inputs["view_skeleton"][place], expected)
+    for protocol in ("single-view", "cross-subject"):
+        with pytest.raises(
+            ValueError, match=f"'{protocol}' trains on no two views apart; there is: cross-view"
+        ):
+            NUCLA(root, protocol=protocol, modalities=names)
+
+
 def test_bad_requests_say_what_there_is(tmp_path: Path) -> None:
     root = write(tmp_path)
     with pytest.raises(ValueError, match="protocol 'cross-views' is unknown; did you mean: cross-view"):
         NUCLA(root, protocol="cross-views")
     with pytest.raises(ValueError, match="protocol 'cross-view' has no split 'val'; there is: train, test"):
         NUCLA(root, "val")
-    with pytest.raises(ValueError, match="N-UCLA has: skeleton"):
+    with pytest.raises(
+        ValueError, match="modality 'rgb' is unknown; there is: skeleton, view_shown, view_skeleton"
+    ):
         NUCLA(root, modalities=("rgb",))
 
 

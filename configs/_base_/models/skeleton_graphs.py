@@ -3,7 +3,7 @@
 Twenty joints of one person, or, for NTU RGB+D, 25 joints of two.
 """
 
-from kdbench.backbones import AGCN, CTRGCN, STGCN, LateFusion, PoseC3D, STGCNPlusPlus
+from kdbench.backbones import AGCN, CTRGCN, STGCN, LateFusion, PoseC3D, STGCNPlusPlus, ViewStudents
 
 _small = dict(
     graph="kinect_v1", persons=1, widths=(32, 32, 64, 64, 128), strides=(1, 1, 2, 1, 2), dropout=0.2
@@ -31,6 +31,14 @@ stgcnpp_small_streams = dict(
     type=LateFusion,
     members=[stgcnpp_small, stgcnpp_small_bone, stgcnpp_small_motion, stgcnpp_small_bone_motion],
     **_shares,
+)
+
+# A student for each training view of N-UCLA
+stgcnpp_small_view_students = dict(
+    type=ViewStudents,
+    network=dict(stgcnpp_small, reads=("view_skeleton",)),
+    views=2,
+    view_mask="view_shown",
 )
 
 agcn_small = dict(type=AGCN, **_small)
