@@ -180,11 +180,11 @@ def test_where_the_videos_belong_is_said(root: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InvalidDataError, match=r"nowhere is not a folder; put the videos, NAME_rgb\.avi or NAME\.mp4"
     ):
-        NTU(root, modalities=("rgb",), rgb={"folder": tmp_path / "nowhere"})
+        NTU(root, modalities=("rgb",), rgb={"root": tmp_path / "nowhere"})
     with pytest.raises(ValueError, match="frames=0, size=112, every=1; all are 1 or more"):
         Videos(root, frames=0)
     with pytest.raises(InvalidDataError, match="no video of the split can be read"):
-        NTU(root, modalities=("rgb",), rgb={"folder": tmp_path})[0]
+        NTU(root, modalities=("rgb",), rgb={"root": tmp_path})[0]
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ data = dict(
     num_train=40091,
 )
 protocol = "xsub-60"
+# Arguments of kdbench.datasets.ntu.videos.Videos; root None is ntu/rgb
+rgb = dict(root=None, frames=16, size=112, every=1, cache=False, cache_dir=None)
 labels = "all"
 teacher_weights = "work_dirs/baseline/ntu60_xsub_{part}/seed{seed}/student.safetensors"
 
@@ -29,6 +31,7 @@ train_dataloader = dict(
         type=NTU,
         split="train",
         protocol=protocol,
+        rgb=rgb,
         transforms=[
             dict(type=UniformFrames),
             dict(type=TurnSkeleton),
@@ -42,7 +45,11 @@ test_dataloader = dict(
     sampler=dict(type=EpochSampler, shuffle=False),
     collate_fn=default_collate,
     dataset=dict(
-        type=NTU, split="test", protocol=protocol, transforms=[dict(type=UniformFrames, random=False)]
+        type=NTU,
+        split="test",
+        protocol=protocol,
+        rgb=rgb,
+        transforms=[dict(type=UniformFrames, random=False)],
     ),
 )
 test_evaluator = [dict(type=TopK), dict(type=Calibration), dict(type=Fidelity)]

@@ -120,7 +120,7 @@ class _Takes(ClipDataset):
             inputs = self._gathered(place, rng)
             if inputs is not None:
                 return place, {"inputs": inputs, "target": int(self._targets[place])}
-        raise InvalidDataError(f"{self._shown_videos().folder}: no video of the split can be read")
+        raise InvalidDataError(f"{self._shown_videos().root}: no video of the split can be read")
 
     def _skeleton(self, name: Name) -> np.ndarray:
         """The persons of a sample, ``(2, T, 25, 3)``; zeros where there is no second one."""
@@ -152,7 +152,7 @@ class NTU(_Takes):
 
     Before transforms ``skeleton`` is ``(2, T, 25, 3)`` float32: the persons in ``pre_normalised`` pose, zeros where
     there is no second one. ``rgb`` is ``(T, 3, H, W)`` bytes, random frames in training, evenly spread ones otherwise;
-    ``rgb=dict(...)`` are arguments of ``Videos``, whose folder is ``<root>/rgb`` by default.
+    ``rgb=dict(...)`` are arguments of ``Videos``, whose ``root`` is ``<root>/rgb`` by default.
 
     ``root`` holds what ``tools/prepare/ntu.py`` writes; by default ``$KDBENCH_DATA_ROOT/ntu``. Clips are those that
     have a skeleton there, whatever is read, so that rows of all modalities share them; ``names.COUNTS`` are their
@@ -225,11 +225,9 @@ class NTUTakes(_Takes):
 
 
 def _videos(folder: Path, options: Mapping[str, Any]) -> Videos:
-    options = {"folder": folder / "rgb", **options}
-    existing_folder(
-        Path(options["folder"]), "put the videos, NAME_rgb.avi or NAME.mp4, there, or say where: rgb.folder"
-    )
-    return Videos(**options)
+    root = Path(options.get("root") or folder / "rgb").expanduser()
+    existing_folder(root, "put the videos, NAME_rgb.avi or NAME.mp4, there, or say where: rgb.root")
+    return Videos(**{**options, "root": root})
 
 
 def _folder(root: str | Path | None) -> Path:

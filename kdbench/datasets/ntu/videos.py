@@ -25,7 +25,7 @@ class Videos:
 
     def __init__(
         self,
-        folder: str | Path,
+        root: str | Path,
         frames: int = 16,
         size: int = 112,
         every: int = 1,
@@ -34,7 +34,7 @@ class Videos:
     ):
         if min(frames, size, every) < 1:
             raise ValueError(f"frames={frames}, size={size}, every={every}; all are 1 or more")
-        self.folder, self.frames, self.size, self.every = Path(folder).expanduser(), frames, size, every
+        self.root, self.frames, self.size, self.every = Path(root), frames, size, every
         self._kept = (
             ArrayCache(Path(cache_dir or default_cache_dir()).expanduser() / "ntu") if cache else None
         )
@@ -46,7 +46,7 @@ class Videos:
 
     def path(self, name: Name) -> Path | None:
         """Where the video of a sample is; None if there is none."""
-        found = (self.folder / file.format(name) for file in FILES)
+        found = (self.root / file.format(name) for file in FILES)
         return next((path for path in found if path.is_file()), None)
 
     def read(self, name: Name, rng: np.random.Generator | None) -> np.ndarray:
@@ -54,7 +54,7 @@ class Videos:
         path = self.path(name)
         if path is None:
             wanted = " or ".join(file.format(name) for file in FILES)
-            raise InvalidDataError(f"{self.folder} has no video of {name}: no {wanted}")
+            raise InvalidDataError(f"{self.root} has no video of {name}: no {wanted}")
         info = probe(path)
         steps = self._steps(num_steps(info.frames, self.every), rng)
         if self._kept is None:
