@@ -57,12 +57,47 @@ def cohort(arguments: argparse.Namespace) -> int:
     check(runs)
     if arguments.measure:
         return measure(runs, Path(arguments.measure))
-    from kdbench.engine.cohort import Cohort
+    from kdbench.engine.cohort import Cohort, Member
     from kdbench.models.cohort import shared_teachers
 
-    members = [member(run, line) for run, line in zip(runs, lines, strict=True)]
-    code = Cohort(members, shared_teachers, lambda line: print(line, file=sys.stderr, flush=True)).run()
-    for one in members:
+    members = [member(Member, run, line) for run, line in zip(runs, lines, strict=True)]
+    return ended(Cohort(members, shared_teachers, say))
+
+
+def stack(arguments: argparse.Namespace) -> int:
+    """Train the seeds of one row (``tools/train.py --seeds``) in one pass; the same codes."""
+    seeds = arguments.seeds
+    if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds) or arguments.seed is not None:
+        raise ValueError(f"--seeds are two or more, each once, without --seed; there is: {seeds}")
+    if arguments.dry_run or arguments.print_config:
+        raise ValueError("--dry-run and --print-config are of one seed; give --seed")
+    lines = list(of_each_seed(sys.argv[1:], arguments))
+    runs = [train.parse(line) for line in lines]
+    check(runs)
+    from kdbench.engine.stack import Seed, Stack
+    from kdbench.models.stack import StackedModels
+
+    return ended(Stack([member(Seed, *pair) for pair in zip(runs, lines, strict=True)], StackedModels, say))
+
+
+def of_each_seed(words: Sequence[str], arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """The command line of each seed alone."""
+    start = next(i for i, word in enumerate(words) if word.split("=")[0] == "--seeds")
+    left = [*words[:start], *words[start + len(arguments.seeds) + ("=" not in words[start]) :]]
+    for seed in arguments.seeds:
+        place = [] if arguments.work_dir is None else ["--work-dir", f"{arguments.work_dir}/seed{seed}"]
+        yield [*left, "--seed", str(seed), *place]
+
+
+def say(line: str) -> None:
+    """Tell how a member ended."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def ended(together: Any) -> int:
+    """Run a cohort and say how its members ended; its code."""
+    code: int = together.run()
+    for one in together.members:
         if one.metrics is not None:
             print(f"{one.name}, last epoch: {train.shown(one.metrics)}")
     return code
@@ -114,9 +149,8 @@ def check(runs: Sequence[argparse.Namespace]) -> None:
         os.environ.update(OMP_NUM_THREADS=str(runs[0].threads), MKL_NUM_THREADS=str(runs[0].threads))
 
 
-def member(arguments: argparse.Namespace, line: Sequence[str]) -> Any:
-    """A row as a member, not built yet."""
-    from kdbench.engine.cohort import Member
+def member(kind: Any, arguments: argparse.Namespace, line: Sequence[str]) -> Any:
+    """A row as a member of a kind, not built yet."""
 
     def make() -> Any:
         from kdbench.engine import Runner
@@ -126,7 +160,7 @@ def member(arguments: argparse.Namespace, line: Sequence[str]) -> Any:
         train.settle(config, arguments)
         return Runner.from_cfg(config)
 
-    return Member(" ".join(line), make, [str(Path(sys.argv[0]).with_name("train.py")), *line])
+    return kind(" ".join(line), make, [str(Path(sys.argv[0]).with_name("train.py")), *line])
 
 
 if __name__ == "__main__":

@@ -48,6 +48,13 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--build-cache", action="store_true", help="with --cache: build it first if it is not there"
     )
     parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        metavar="K",
+        help="train these seeds in one pass, in place of --seed; --work-dir gets a folder seed<k> for each",
+    )
+    parser.add_argument(
         "--tracker", nargs="+", metavar="NAME", choices=TRACKERS, help=f"of {', '.join(TRACKERS)}"
     )
     return parser.parse_args(words)
@@ -55,6 +62,10 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def train(arguments: argparse.Namespace) -> int:
     """Compose, train, test, record."""
+    if arguments.seeds:
+        from cohort import stack
+
+        return stack(arguments)
     config = command.composed(arguments)
     if arguments.print_config:
         print(config.pretty_text)

@@ -22,9 +22,7 @@ def with_difference(video: Tensor) -> Tensor:
         return torch.cat((video, F.pad(step, (0, 0, 0, 0, 0, 0, 0, 1))), 2)
     batch, frames, channels, *picture = video.shape
     # One buffer in the final precision: joining and padding wide pictures costs as much as the convolutions.
-    joined = torch.empty(
-        (batch, frames, 2 * channels, *picture), device=video.device, dtype=_convolved_as(video)
-    )
+    joined = video.new_empty((batch, frames, 2 * channels, *picture), dtype=_convolved_as(video))
     joined[:, :, :channels] = video
     joined[:, :-1, channels:] = video[:, 1:] - video[:, :-1]
     joined[:, -1, channels:] = 0

@@ -131,17 +131,22 @@ class Cohort:
 
     def run(self) -> int:
         """Run; 0 if all members ended well, 75 if a signal ended some, 1 if one failed."""
-        with self._listening(), ExitStack() as stack:
+        with self._listening():
             for member in self.members:
                 self._let(member, lambda member=member: member.start(len(self.members)))
+            self._train()
+        codes = [member.code for member in self.members]
+        failed = any(member.error is not None for member in self.members)
+        return EXIT_PREEMPTED if EXIT_PREEMPTED in codes else int(failed)
+
+    def _train(self) -> None:
+        """Train all that have started."""
+        with ExitStack() as stack:
             if len(self.running) > 1:
                 stack.callback(self._join().close)
             while self.running:
                 member = min(self.running, key=self._turn)
                 self._let(member, member.advance)
-        codes = [member.code for member in self.members]
-        failed = any(member.error is not None for member in self.members)
-        return EXIT_PREEMPTED if EXIT_PREEMPTED in codes else int(failed)
 
     def _turn(self, member: Member) -> tuple[int, int, int]:
         epoch, batch = member.place
@@ -201,17 +206,16 @@ class Cohort:
         epoch, batch = place
         return (epoch, batch) if batch < stream.batches else (epoch + 1, 0)
 
+    def _ask(self, *_: Any) -> None:
+        self._is_asked = True
+        for member in self.members:
+            member.ask()
+
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """On SIGTERM or SIGUSR1 all members save and leave."""
-
-        def ask(*_: Any) -> None:
-            self._is_asked = True
-            for member in self.members:
-                member.ask()
-
         try:
-            before = {number: signal.signal(number, ask) for number in SignalHook.signals}
+            before = {number: signal.signal(number, self._ask) for number in SignalHook.signals}
         except ValueError:  # not the main thread: whoever runs us handles signals
             before = {}
         try:

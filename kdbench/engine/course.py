@@ -9,11 +9,11 @@ from .hooks import DivergedError
 from .record import final_test, record_failure
 from .runner import Runner
 
-Course = Generator[None, None, dict[str, Any]]
+Course = Generator[Any, Any, dict[str, Any]]
 
 
 def course(runner: Runner) -> Course:
-    """Train, test and record, with a pause after each batch of training; ends with the metrics of the last epoch.
+    """Train, test and record, with the pauses of ``Runner.turns``; ends with the metrics of the last epoch.
 
     Losses or weights that are not finite leave a record that says so, and are a ``DivergedError``.
     """

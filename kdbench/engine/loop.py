@@ -1,7 +1,7 @@
 """A training loop that can be left after any step and entered again there."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from mmengine.dist import all_gather_object, is_distributed
@@ -9,6 +9,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
 from .state import preserved_rng, rng_state, set_rng_state
+
+Turns = Generator[Any, Any, None]
 
 
 @LOOPS.register_module()
@@ -20,6 +22,8 @@ class TrainLoop(EpochBasedTrainLoop):
     loader's workers nor validation disturbs the random streams of training.
 
     ``source(epoch, batch)``, if one is set, gives the batches of an epoch from that one on, in the loader's place.
+    With ``hands_over`` the pause of ``turns`` is before a step, and gives the batch: whoever takes the turns may make
+    the step, and sends its outputs; with ``None`` the run makes it itself.
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **kwargs: Any):
@@ -27,6 +31,7 @@ class TrainLoop(EpochBasedTrainLoop):
         self.batch, self.validation_due = 0, False
         self._held_rng: dict[str, Any] | None = None  # of training, while validation runs
         self._resumed_rng: dict[str, Any] | None = None
+        self.hands_over = False
         self.source: Callable[[int, int], Iterator[Any]] | None = None
         self.batches = len(self.dataloader)  # an epoch; the loader's own length is shorter while it resumes
         self._check_length()
@@ -67,8 +72,8 @@ class TrainLoop(EpochBasedTrainLoop):
                 pass
         return self.runner.model
 
-    def turns(self) -> Iterator[None]:
-        """Train from the present position to the end, and pause after each batch."""
+    def turns(self) -> Turns:
+        """Train from the present position to the end, and pause after each batch, or before it (``hands_over``)."""
         self.runner.call_hook("before_train")
         if self.batch == 0:
             self._apply_resumed_rng()
@@ -79,25 +84,31 @@ class TrainLoop(EpochBasedTrainLoop):
             self._end_round()
         self.runner.call_hook("after_train")
 
-    def epoch_turns(self) -> Iterator[None]:
+    def epoch_turns(self) -> Turns:
         """The rest of the present epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         for data_batch in self._remaining_batches():
-            self.run_iter(self.batch, data_batch)
-            yield
+            yield from self._batch_turn(data_batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch, self.batch = self._epoch + 1, 0
         self._decide_current_val_interval()
         is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         self.validation_due = self.runner.val_loop is not None and self._epoch >= self.val_begin and is_due
 
-    def run_iter(self, idx: int, data_batch: Any) -> None:
+    def _batch_turn(self, data_batch: Any) -> Turns:
         """One batch; ``after_step`` follows unless gradients are still being accumulated."""
-        super().run_iter(idx, data_batch)
-        self.batch += 1
-        if self.runner.optim_wrapper.should_update():
-            self.runner.call_hook("after_step")
+        runner, batch = self.runner, {"batch_idx": self.batch, "data_batch": data_batch}
+        runner.call_hook("before_train_iter", **batch)
+        outputs = (yield data_batch) if self.hands_over else None
+        if outputs is None:
+            outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook("after_train_iter", **batch, outputs=outputs)
+        self._iter, self.batch = self._iter + 1, self.batch + 1
+        if runner.optim_wrapper.should_update():
+            runner.call_hook("after_step")
+        if not self.hands_over:
+            yield
 
     def _remaining_batches(self) -> Iterator[Any]:
         batches = self._from_loader() if self.source is None else self.source(self._epoch, self.batch)

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..registry import DATASETS, HOOKS, MODELS, build
 from ..weights import load_weights
 from .checkpoint import CheckpointError, add_checkpoint, is_checkpoint, newest_checkpoint, read_checkpoint
 from .hooks import unwrapped
-from .loop import TrainLoop
+from .loop import TrainLoop, Turns
 from .modalities import read_only
 
 # A config's default_hooks is laid over these; None takes one away.
@@ -110,7 +110,7 @@ class Runner(MMEngineRunner):
             read_only([self._train_dataloader, self._val_dataloader, self._test_dataloader], model.reads)
         return model
 
-    def turns(self) -> Iterator[None]:
+    def turns(self) -> Turns:
         """What ``train`` does, with a pause once all is set up and after each batch: several runs can take turns."""
         self.takes_turns = True
         self.train()

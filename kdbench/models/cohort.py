@@ -57,7 +57,7 @@ class SharedTeacher:
         """Whether a model's own teacher is the same network with the same weights, and is shown the same."""
         own, lead = model._roles["teacher"], self.lead
         return bool(
-            _plain(own.config) == _plain(lead.config)
+            plain(own.config) == plain(lead.config)
             and own.reads == lead.reads
             and own.places == lead.places
             and _equal(_settings(model.data_preprocessor), self.preprocessor)
@@ -129,10 +129,10 @@ def _settings(preprocessor: nn.Module) -> dict[str, Tensor]:
     return dict(preprocessor.named_buffers())
 
 
-def _plain(node: Any) -> Any:
+def plain(node: Any) -> Any:
     """A network's config without the places of its weights, which are compared themselves."""
     if isinstance(node, Mapping):
-        return {name: _plain(value) for name, value in node.items() if name != "weights"}
+        return {name: plain(value) for name, value in node.items() if name != "weights"}
     if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
+        return [plain(value) for value in node]
     return node if node is None or isinstance(node, bool | int | float | str) else str(node)

@@ -194,7 +194,7 @@ class Distillation(BaseModel):
     def forward(self, inputs: Mapping[str, Tensor], mode: str = "tensor", **fields: Any) -> Any:
         """``"loss"`` gives a dict of scalars, ``"predict"`` a list with a dict a sample, ``"tensor"`` the logits."""
         if mode == "loss":
-            return self._losses(inputs, Fields(fields))
+            return self.losses(self._roles["student"](inputs), inputs, Fields(fields))
         with torch.set_grad_enabled(torch.is_grad_enabled() and mode != "predict"):
             student = self._decided(self._roles["student"], inputs)
             return student.logits if mode == "tensor" else self._predictions(inputs, student, fields)
@@ -209,8 +209,8 @@ class Distillation(BaseModel):
     def _logits(self, student: Fields) -> Tensor:
         return student.logits if self.distiller is None else self.distiller.predict(student)
 
-    def _losses(self, inputs: Mapping[str, Tensor], batch: Fields) -> dict[str, Tensor]:
-        student = self._roles["student"](inputs)
+    def losses(self, student: Fields, inputs: Mapping[str, Tensor], batch: Fields) -> dict[str, Tensor]:
+        """The losses of what the student gave for ``inputs``; ``batch`` has all other fields."""
         predicted = Fields({**student, "logits": self._logits(student)})
         losses = self._task_losses(predicted, batch)
         lesson = batch.pop(LESSON, None)
