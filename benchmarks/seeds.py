@@ -1,0 +1,221 @@
+"""Seeds of one row trained in one pass (``seeds=K``), against K runs one after the other; the bound beside it.
+
+A step is teacher forward, student forward and backward, losses and optimiser, of K models on a batch each, without
+readers and hooks, which both have alike. The bound is one model's step on all batches joined: the same arithmetic in
+as few kernels as there can be. Candidates take turns; quote the ratio: median [quartiles] over turns. Losses of the
+first steps are compared before any time is printed. Also printed are the operators of a step that compute something: a
+GPU that waits for launches takes about as long as they are many.
+
+    python benchmarks/seeds.py --device cpu --seeds 8 --rounds 15
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, it is in no package
+
+import torch
+from torch.nn.modules.dropout import _DropoutNd
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks.interleaved import interleaved, ratio
+from benchmarks.test_step import SKELETON
+from kdbench.engine import PrecisionOptimWrapper, environment
+from kdbench.engine.stack import step
+from kdbench.engine.stack_optim import StackedOptimizer
+from kdbench.models import Distillation
+from kdbench.models.stack import StackedModels
+
+UTD = {"inputs": {"skeleton": (48, 20, 3), "inertial": (128, 6)}, "num_classes": 27}
+CIFAR = {"inputs": {"image": (3, 32, 32)}, "num_classes": 100}
+RESNETS = tuple({"type": "ResNet", "blocks": (n, n, n), "widths": (64, 128, 256), "stem": 32} for n in (5, 1))
+# Data, teacher, student, clips of a batch.
+CASES: dict[str, tuple[dict, dict, dict, int]] = {
+    "resnet32x4 to resnet8x4": (CIFAR, *RESNETS, 64),
+    "skeleton to inertial": (UTD, SKELETON, {"type": "InertialCNN"}, 32),
+    "inertial to skeleton": (UTD, {"type": "InertialCNN"}, SKELETON, 32),
+}
+TARGET = 4.0
+CHECKED, CLOSE = 3, 1e-4  # steps whose losses are compared, and how near they are, relative
+VIEWS = (
+    "view",
+    "squeeze",
+    "permute",
+    "transpose",
+    "select",
+    "slice",
+    "detach",
+    "expand",
+    "as_strided",
+    "split",
+    "unbind",
+)
+
+
+class Operators(TorchDispatchMode):
+    """Counts operators of torch that are no views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not any(name in str(func) for name in VIEWS)
+        return func(*args, **(kwargs or {}))
+
+
+class Bench:
+    """The models of one case, and a batch for each; dropout is off, since seeds in one pass draw otherwise."""
+
+    def __init__(self, case: str, seeds: int, device: str, cached: bool):
+        data, teacher, student, size = CASES[case]
+        self.data = {"name": "random", **data}
+        self.device, self.seeds = torch.device(device), seeds
+        self.networks = {"teacher": {**teacher, "weights": "random"}, "student": student}
+        rng = torch.Generator().manual_seed(0)
+        self.batches = [self._batch(size, cached, rng) for _ in range(seeds)]
+
+    def _batch(self, size: int, cached: bool, rng: torch.Generator) -> dict[str, Any]:
+        inputs = {
+            name: torch.randn(size, *shape, generator=rng) for name, shape in self.data["inputs"].items()
+        }
+        target = torch.randint(self.data["num_classes"], (size,), generator=rng)
+        logits = torch.randn(size, self.data["num_classes"], generator=rng)
+        batch = {"inputs": inputs, "target": target, **({"lesson": {"logits": logits}} if cached else {})}
+        return _moved(batch, self.device)
+
+    def model(self, seed: int) -> Distillation:
+        """The model of one seed; the teacher is the same for all."""
+        torch.manual_seed(seed)
+        made = Distillation(self.data, distiller={"type": "KD"}, **self.networks)
+        torch.manual_seed(-1)
+        for parameter in made.teacher.parameters():
+            torch.nn.init.normal_(parameter, std=0.05)
+        for module in made.modules():
+            if isinstance(module, _DropoutNd):
+                module.p = 0.0
+        return made.to(self.device).train()
+
+    def alone(self) -> Callable[[], list[float]]:
+        """A step of each model, one after the other."""
+        models = [self.model(seed) for seed in range(self.seeds)]
+        wrappers = [wrapper(model) for model in models]
+
+        def steps() -> list[float]:
+            runs = zip(models, wrappers, self.batches, strict=True)
+            return self._done([model.train_step(batch, optim)["loss"] for model, optim, batch in runs])
+
+        return steps
+
+    def together(self) -> Callable[[], list[float]]:
+        """The same in one pass."""
+        models = [self.model(seed) for seed in range(self.seeds)]
+        wrappers = [wrapper(model) for model in models]
+        stacked = StackedModels(models)
+        stacked.rehearse(self.batches)
+        optimizer = StackedOptimizer(wrappers, stacked.parameters)
+
+        def steps() -> list[float]:
+            logged = step(stacked, optimizer, self.batches, lambda _: contextlib.nullcontext())
+            return self._done([one["loss"] for one in logged])
+
+        return steps
+
+    def bound(self) -> Callable[[], list[float]]:
+        """A step of one model on all batches joined."""
+        model = self.model(0)
+        optim, joined = wrapper(model), _joined(self.batches)
+        return lambda: self._done([model.train_step(joined, optim)["loss"]])
+
+    @staticmethod
+    def _done(losses: list[torch.Tensor]) -> list[float]:
+        """Losses as numbers, so that the device has done its work."""
+        found: list[float] = torch.stack([loss.detach() for loss in losses]).tolist()
+        return found
+
+
+def wrapper(model: torch.nn.Module) -> PrecisionOptimWrapper:
+    """SGD as in the tables of the literature."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return PrecisionOptimWrapper(
+        device_type=parameters[0].device.type,
+        optimizer=torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=5e-4),
+    )
+
+
+def _moved(tree: Any, device: torch.device) -> Any:
+    return {k: _moved(v, device) for k, v in tree.items()} if isinstance(tree, dict) else tree.to(device)
+
+
+def _joined(batches: list[Any]) -> Any:
+    if isinstance(batches[0], dict):
+        return {name: _joined([one[name] for one in batches]) for name in batches[0]}
+    return torch.cat(batches)
+
+
+def compared(bench: Bench) -> dict[str, Callable[[], list[float]]]:
+    """The candidates; losses that are not equal are an error."""
+    candidates = {"one by one": bench.alone(), "in one pass": bench.together(), "bound": bench.bound()}
+    for number in range(CHECKED):
+        alone, together = candidates["one by one"](), candidates["in one pass"]()
+        apart = max(abs(a - b) / abs(a) for a, b in zip(alone, together, strict=True))
+        if not apart <= CLOSE:
+            raise AssertionError(f"losses of step {number} are {apart:.1e} apart: {alone}, {together}")
+    return candidates
+
+
+def counted(call: Callable[[], Any]) -> int:
+    """The operators of a call."""
+    with Operators() as operators:
+        call()
+    return operators.count
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="default: all")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--cached", action="store_true", help="the teacher is read and not run")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure."""
+    arguments = parse()
+    torch.set_num_threads(1)
+    print(
+        f"{environment.processor()}, torch {torch.__version__}, commit {environment.commit()['git_commit']}"
+    )
+    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
+    found: dict[str, Any] = {}
+    for case in arguments.only:
+        candidates = compared(Bench(case, arguments.seeds, arguments.device, arguments.cached))
+        seconds = interleaved(candidates, rounds=arguments.rounds, clock=clock)
+        gain, most = (ratio(seconds, "one by one", other) for other in ("in one pass", "bound"))
+        operators = {name: counted(call) for name, call in candidates.items()}
+        print(
+            f"{case}, {arguments.seeds} seeds on {arguments.device}: one by one / in one pass = {gain} (target "
+            f"{TARGET:g} on a GPU), one by one / bound = {most}; operators: {operators}",
+            flush=True,
+        )
+        found[case] = {"operators": operators, "gain": list(gain), "bound": list(most), "seconds": seconds}
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
