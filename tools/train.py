@@ -30,6 +30,12 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--amp", nargs="?", const="auto", choices=PRECISIONS, help="mixed precision")
     parser.add_argument(
+        "--teacher-speedup",
+        nargs="+",
+        metavar="MEANS",
+        help="auto, or some of fold, channels_last, bf16, compile; sets model.teacher_speedup",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="check everything, take one step, write nothing"
     )
     parser.add_argument("--print-config", action="store_true", help="print the composed config and stop")
@@ -57,7 +63,10 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--tracker", nargs="+", metavar="NAME", choices=TRACKERS, help=f"of {', '.join(TRACKERS)}"
     )
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.teacher_speedup:  # a setting of the row: its name and hash tell such runs apart
+        arguments.cfg_options += [f"model.teacher_speedup={'+'.join(arguments.teacher_speedup)}"]
+    return arguments
 
 
 def train(arguments: argparse.Namespace) -> int:

@@ -41,6 +41,11 @@ def needs_of(config: Any) -> Needs:
         raise IncompatibleError(
             f"{name} has no teacher to learn from, so nothing to cache; train it without --cache"
         )
+    if model.get("teacher_speedup"):
+        raise IncompatibleError(
+            f"{name} asks for a teacher_speedup, and a cache is of the plain teacher; leave it out, or train without "
+            "--cache"
+        )
     kind = find(DISTILLERS, model["distiller"]["type"])
     needs = kind.needs_for(model["distiller"])
     borrowed = [head for head in needs.heads if head.startswith("teacher")]

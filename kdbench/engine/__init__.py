@@ -17,6 +17,7 @@ from .log import Log
 from .loop import TrainLoop
 from .optim import PrecisionOptimWrapper
 from .runner import Runner
+from .speedup import SpeedUpTeacher
 from .substitutes import ReportSubstitutes
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ReportSubstitutes",
     "Runner",
     "SignalHook",
+    "SpeedUpTeacher",
     "SyncNorms",
     "TeacherChangedError",
     "TeacherGuard",

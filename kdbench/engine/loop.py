@@ -18,7 +18,8 @@ class TrainLoop(EpochBasedTrainLoop):
     """mmengine's epoch loop with a position inside the epoch.
 
     Two more stages for hooks, in which all counters agree and a checkpoint may be taken: ``after_step(runner)`` after
-    each update of the weights, ``after_round(runner)`` after an epoch and its validation. Neither the start of the
+    each update of the weights, ``after_round(runner)`` after an epoch and its validation. ``after_resume(runner)`` is
+    once, when everything is in its place and no turn was taken yet. Neither the start of the
     loader's workers nor validation disturbs the random streams of training.
 
     ``source(epoch, batch)``, if one is set, gives the batches of an epoch from that one on, in the loader's place.
@@ -67,6 +68,7 @@ class TrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> Any:
         """Train from the present position to the end, unless whoever asked for ``turns`` will do so."""
+        self.runner.call_hook("after_resume")
         if not self.runner.takes_turns:
             for _ in self.turns():
                 pass

@@ -141,6 +141,7 @@ class RecordResult(Hook):
             "selected": None,
             "teacher": describe_teacher(config, model),
             **describe_cache(config),
+            **describe_speedup(model),
             "student": {
                 **describe_network(model.student, model._roles["student"].reads, model.data),
                 "sha256": file_hash(student_file) if student_file.is_file() else None,
@@ -320,6 +321,15 @@ def describe_cache(config: Any) -> dict[str, Any]:
     cache = dict(config.get("teacher_cache") or {})
     cache.pop("teacher", None)
     return {"teacher_cache": cache} if cache else {}
+
+
+def describe_speedup(model: Any) -> dict[str, Any]:
+    """How training asked the teacher faster, and how far that is from the teacher; nothing where it did not."""
+    taken = getattr(model, "sped_up", None)
+    if taken is None:
+        return {}
+    asked = model.teacher_speedup.means
+    return {"teacher_speedup": {"asked": asked, **taken._asdict()}}
 
 
 def describe_cost(

@@ -34,6 +34,7 @@ DEFAULT_HOOKS: dict[str, dict[str, Any]] = {
     "checkpoint": {"type": "CheckpointHook"},
     "non_finite": {"type": "NonFiniteGuard"},
     "teacher": {"type": "TeacherGuard"},
+    "speedup": {"type": "SpeedUpTeacher"},
     "targets": {"type": "ProvideTargets"},
     "substitutes": {"type": "ReportSubstitutes"},
     "norms": {"type": "SyncNorms"},
@@ -205,6 +206,7 @@ class Runner(MMEngineRunner):
                 "seed": self.seed,
                 "global_batch": self._global_batch,
                 "teacher_cache": self._teacher_cache,
+                "teacher_speedup": self._teacher_speedup,
                 **self.train_loop.position,
             },
             "state_dict": unwrapped(self.model).state_dict(),
@@ -223,6 +225,12 @@ class Runner(MMEngineRunner):
     def _teacher_cache(self) -> str | None:
         """The key of the cache that the teacher is read from; None where it is run."""
         return (self.cfg.get("teacher_cache") or {}).get("key")
+
+    @property
+    def _teacher_speedup(self) -> str | None:
+        """What the row asks of its teacher to be faster; None where it asks nothing."""
+        asked = getattr(unwrapped(self.model), "teacher_speedup", None)
+        return None if asked is None else str(asked)
 
     def load_or_resume(self) -> None:
         """Load what ``resume`` and ``load_from`` ask for, once."""
@@ -257,6 +265,7 @@ class Runner(MMEngineRunner):
             "seed": self.seed,
             "global_batch": self._global_batch,
             "teacher_cache": self._teacher_cache,
+            "teacher_speedup": self._teacher_speedup,
         }
         other = [
             f"{name} {meta.get(name)} (now {value})"

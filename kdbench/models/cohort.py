@@ -60,6 +60,7 @@ class SharedTeacher:
             plain(own.config) == plain(lead.config)
             and own.reads == lead.reads
             and own.places == lead.places
+            and own.means == lead.means
             and _equal(_settings(model.data_preprocessor), self.preprocessor)
             and _equal(own.model.state_dict(), lead.model.state_dict())
         )
@@ -76,6 +77,7 @@ class SharedTeacher:
             alone = own(inputs)
         if _equal(alone, Lesson(self.role).of(own, inputs)):
             own.model = model.teacher = self.lead.model
+            own.stand_in = self.lead.stand_in
             own.restrict(extras)
             self.models.append(model)
 

@@ -1,6 +1,8 @@
 """The one model that the runner trains: a student, and a teacher and a distiller if there are any."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +17,8 @@ from ..weights import RANDOM, load_weights
 from . import checks
 from .cohort import Lesson
 from .preprocessor import Preprocessor
-from .role import MEMBERS, Role
+from .role import MEMBERS, Role, in_full
+from .speedup import Around, Speedup, Tryout, Verdict
 
 TASK_LOSS = "the task loss"
 
@@ -36,6 +39,9 @@ class Distillation(BaseModel):
     A batch with the field ``lesson``, what the teacher said of it by tap, is not shown to the teacher. ``cached=True``
     promises it of every batch in training: the teacher is then built for the checks, and let go unread. A ``Lesson`` of
     ``cohort.py`` in that field asks the teacher once for several students.
+
+    ``teacher_speedup`` (see ``Speedup``) is what ``speed_up`` may do to make training ask a faster copy of the teacher;
+    ``predict`` and the teacher's own weights stay as they are.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Distillation(BaseModel):
         predict_teacher: bool = False,
         load_weights: bool = True,
         cached: bool = False,
+        teacher_speedup: str | Sequence[str] | Mapping[str, Any] | Speedup | None = None,
     ):
         super().__init__(build(MODELS, {"type": Preprocessor, **(preprocessor or {})}))
         self.data = data if isinstance(data, DataSpec) else DataSpec(**data)
@@ -76,11 +83,43 @@ class Distillation(BaseModel):
         self._lend_heads()
         checks.rehearse(self, self.data)
         self.cached = cached  # only now: a rehearsal has no lesson
+        self.teacher_speedup = self._checked_speedup(teacher_speedup)
+        self.sped_up: Verdict | None = None
         if cached and not predict_teacher:
             self._let_teacher_go()
         if load_weights:
             self._load_weights()
             self._lend_heads()  # a method may have copied the weights of before
+
+    def _checked_speedup(self, asked: Any) -> Speedup | None:
+        if not asked:
+            return None
+        speedup = Speedup.of(asked)
+        if not self.learns_from_teacher:
+            why = "its teacher is read from a cache" if self.cached else "training asks no teacher"
+            raise IncompatibleError(f"teacher_speedup is set, and {why}; leave one of them out")
+        return speedup
+
+    def speed_up(
+        self,
+        batches: Sequence[Any],
+        steps: int = 0,
+        around: Around = nullcontext,
+        say: Callable[[str], None] = print,
+        taken: Sequence[str] | None = None,
+    ) -> None:
+        """Have training ask a faster copy of the teacher, as ``teacher_speedup`` says; ``sped_up`` is what was taken.
+
+        ``batches`` of training are what it is tried on, ``steps`` are left to be trained inside of ``around()``.
+        ``taken`` are means that an earlier call chose: a run that goes on takes the same.
+        """
+        if self.teacher_speedup is None:
+            return
+        speedup, inputs = self.teacher_speedup, [self.data_preprocessor(b, True)["inputs"] for b in batches]
+        if taken is not None:
+            speedup = replace(speedup, means=tuple(taken))
+        role = self._roles["teacher"]
+        self.sped_up = Tryout(role, speedup, inputs, self.data.task, around, steps, say).run()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -227,7 +266,7 @@ class Distillation(BaseModel):
     ) -> Fields:
         """What the distiller reads of the teacher; nothing runs for a method that reads nothing."""
         if isinstance(given, Mapping):
-            return Fields({name: _in_full(value) for name, value in given.items()})
+            return in_full(given)
         if self.cached:
             raise IncompatibleError(
                 f"the model was built with cached=True and a batch has no '{LESSON}'; train it with "
@@ -261,13 +300,8 @@ class Distillation(BaseModel):
         if "frame_logits" in student:
             columns["frame_logits"] = student.frame_logits.float()
         if self.predict_teacher and self.teacher is not None:
-            taught = self._teach(inputs)
+            taught = self._roles["teacher"](inputs, tapped=False)
             columns["teacher_logits"] = taught.logits.float()
             if "frame_logits" in taught:
                 columns["teacher_frame_logits"] = taught.frame_logits.float()
         return [{name: column[i] for name, column in columns.items()} for i in range(len(student.logits))]
-
-
-def _in_full(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-    """Single precision, in which losses are computed; a cache may hold half of it."""
-    return value.float() if isinstance(value, Tensor) else [part.float() for part in value]

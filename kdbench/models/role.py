@@ -1,5 +1,6 @@
 """A model in its role: what it reads of the batch, which of its inside is tapped, where its weights come from."""
 
+import copy
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -36,6 +37,8 @@ class Role:
         if "num_classes" in inspect.signature(find(BACKBONES, config["type"])).parameters:
             config.setdefault("num_classes", data.num_classes)
         self.model: nn.Module = build(BACKBONES, config)
+        self.stand_in: nn.Module | None = None
+        self.means: tuple[str, ...] = ()  # that make the stand-in faster
         self.reads = tuple(reads if reads is not None else getattr(self.model, "reads", ()))
         self.places = dict(places if places is not None else getattr(self.model, "taps", {}))
         self.taps = Taps(self.model, self.places)
@@ -69,8 +72,24 @@ class Role:
     def restrict(self, names: Iterable[str]) -> None:
         """Tap only what is read: every hook costs time and keeps a tensor alive."""
         wanted = set(names)
-        self.taps = Taps(self.model, {name: place for name, place in self.places.items() if name in wanted})
+        self.taps = Taps(self.asked, {name: place for name, place in self.places.items() if name in wanted})
         self.strong = [name for name in STRONG_OUTPUTS if name in wanted]
+
+    @property
+    def asked(self) -> nn.Module:
+        """The network that answers in training."""
+        return self.model if self.stand_in is None else self.stand_in
+
+    def ask(self, network: nn.Module, means: tuple[str, ...]) -> None:
+        """Have ``network``, a copy of the model that ``means`` make faster, answer wherever taps are read."""
+        self.stand_in, self.means = network, means
+        self.taps = Taps(network, self.taps.places)
+
+    def standing_for(self, network: nn.Module) -> "Role":
+        """This role with another network that answers, for a trial."""
+        twin = copy.copy(self)
+        twin.ask(network, ())
+        return twin
 
     @property
     def extras(self) -> set[str]:
@@ -86,8 +105,14 @@ class Role:
     def told(self, inputs: Mapping[str, Tensor]) -> tuple[Fields, Fields]:
         """What the model gives, and what is read beside it."""
         with self.taps.reading() as out:
-            result = self.model(*(inputs[name] for name in self.reads))
-        return self._fields(result), Fields({**out, **self._strong(inputs)})
+            result = self.asked(*(inputs[name] for name in self.reads))
+        plain, extras = self._fields(result), Fields({**out, **self._strong(inputs)})
+        return (in_full(plain), in_full(extras)) if self.means else (plain, extras)
+
+    def told_in_full(self, inputs: Mapping[str, Tensor]) -> Fields:
+        """All of it in single precision."""
+        plain, extras = self.told(inputs)
+        return in_full({**plain, **extras})
 
     def load_start(self) -> None:
         """Take the modules of ``start`` from their file, if there is one."""
@@ -103,7 +128,7 @@ class Role:
         if not self.strong or not any(name + STRONG in inputs for name in self.reads):
             return {}
         clips = (inputs.get(name + STRONG, inputs[name]) for name in self.reads)
-        outputs = self._fields(self.model(*clips))
+        outputs = self._fields(self.asked(*clips))
         known = {name: name.removesuffix(STRONG) for name in self.strong}
         return {name: outputs[plain] for name, plain in known.items() if plain in outputs}
 
@@ -118,3 +143,14 @@ def _checked_start(name: str, start: Mapping[str, Any] | None) -> Mapping[str, A
             f"start of the {name} says {', '.join(start)}; there is: weights (a file), modules (places)"
         )
     return start
+
+
+def in_full(fields: Mapping[str, Any]) -> Fields:
+    """Single precision, in which losses are computed; a cache or a teacher may hold half of it."""
+    return Fields({name: _single(value) for name, value in fields.items()})
+
+
+def _single(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    if not isinstance(value, Tensor):
+        return [part.float() for part in value]
+    return value.float() if value.is_floating_point() else value

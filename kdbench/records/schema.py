@@ -109,6 +109,15 @@ class TeacherCache(_Model):
     )
 
 
+class TeacherSpeedup(_Model):
+    """How training asked the teacher faster than it computes by itself. Absent where it did not."""
+
+    asked: Annotated[list[str] | Literal["auto"], Field(description="what the row asks for")]
+    means: Annotated[list[str], Field(description="what was taken; none: the plain teacher")]
+    agreement: Annotated[float, Field(description="share of its decisions on training clips", ge=0, le=1)]
+    error: Annotated[float, Field(description="of logits and taps, relative to the largest", ge=0)]
+
+
 class Student(Network):
     """The trained network."""
 
@@ -209,6 +218,7 @@ class Result(_Record):
     selected: Selected | None
     teacher: Network | None
     teacher_cache: TeacherCache | None = None
+    teacher_speedup: TeacherSpeedup | None = None
     student: Student
     distiller: str | None
     start: Start | None = None
