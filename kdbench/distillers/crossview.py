@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import DISTILLERS, near
@@ -261,8 +260,8 @@ class CrossView(Distiller):
     def _count(self, teacher: Tensor) -> None:
         if self.rule == "balanced" and self.training:
             label = pseudo_labels(teacher, self.threshold)
-            known = label[label >= 0]
-            self.sure += F.one_hot(known, len(self.sure)).sum(0).to(self.sure)
+            classes = torch.arange(len(self.sure), device=label.device)
+            self.sure += (label.reshape(-1, 1) == classes).sum(0).to(self.sure)
 
     def _contrast(self, student: Fields, teacher: Fields) -> Tensor:
         own = student.view_embeddings if self.views else student.embedding.flatten(1).unsqueeze(1)

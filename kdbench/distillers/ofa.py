@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
 from ..registry import DISTILLERS
@@ -30,7 +30,8 @@ def ofa_loss(
     tensor(0.5822)
     """
     student, teacher = (x / temperature for x in precise(student, teacher))
-    own = F.one_hot(target.clamp(min=0), student.shape[1]).to(student.dtype)
+    classes = torch.arange(student.shape[1], device=target.device)
+    own = (target.clamp(min=0)[:, None] == classes).to(student.dtype)  # F.one_hot would wait for the device
     wanted = (teacher.softmax(1) + own) ** eps - own
     each = -(wanted * student.log_softmax(1)).sum(1)
     return (each * (target >= 0)).sum() / (target >= 0).sum().clamp(min=1)
