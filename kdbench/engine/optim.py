@@ -46,11 +46,12 @@ class PrecisionOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast, and no gradient synchronisation while gradients accumulate."""
-        with (
-            super().optim_context(model),
-            torch.autocast(self.device_type, dtype=self.dtype, enabled=self.dtype is not None),
-        ):
-            yield
+        with super().optim_context(model):
+            if self.dtype is None:
+                yield
+                return
+            with torch.autocast(self.device_type, dtype=self.dtype):
+                yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Back-propagate the scaled loss."""

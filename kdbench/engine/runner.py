@@ -138,7 +138,9 @@ class Runner(MMEngineRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader; the sampler learns the batch size, and workers leave signals alone."""
+        """Build a loader; the sampler learns the batch size, workers leave signals alone, a GPU gets pinned memory."""
+        if isinstance(dataloader, dict) and torch.cuda.is_available():
+            dataloader = {"pin_memory": True, **dataloader}
         if isinstance(dataloader, dict) and isinstance(dataloader.get("dataset"), dict):
             dataloader = {**dataloader, "dataset": build(DATASETS, dataloader["dataset"])}
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)

@@ -238,6 +238,13 @@ class Distillation(BaseModel):
             student = self._decided(self._roles["student"], inputs)
             return student.logits if mode == "tensor" else self._predictions(inputs, student, fields)
 
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of what is called a loss, and all values to be logged; scalars, as ours are, need no mean."""
+        values = {name: value.mean() if value.ndim else value for name, value in losses.items()}
+        wanted = [value for name, value in values.items() if "loss" in name]
+        total = sum(wanted[1:], start=wanted[0])
+        return total, {"loss": total, **values}
+
     def _decided(self, role: Role, inputs: Mapping[str, Tensor]) -> Fields:
         """The outputs at test time; a distiller that takes part in inference has made the logits."""
         tapped = self.distiller is not None and type(self.distiller).predict is not Distiller.predict

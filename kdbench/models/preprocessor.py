@@ -34,9 +34,19 @@ class Preprocessor(BaseDataPreprocessor):
             self.register_buffer(f"std_{name}", _column(std.get(name, 1.0), trailing), persistent=False)
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
-        data = dict(self.cast_data(data))
+        data = {name: self._moved(value) for name, value in data.items()}
         data["inputs"] = {name: self._standardised(name, value) for name, value in data["inputs"].items()}
         return data
+
+    def _moved(self, value: Any) -> Any:
+        """The value on the device; mmengine's ``cast_data`` knows more kinds of trees, and takes five times as long."""
+        if isinstance(value, Tensor):
+            return value.to(self.device, non_blocking=self._non_blocking)
+        if isinstance(value, dict):
+            return {name: self._moved(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._moved(part) for part in value]
+        return value
 
     def _standardised(self, name: str, value: Tensor) -> Tensor:
         name = name.removesuffix(STRONG)
