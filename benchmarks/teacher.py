@@ -40,7 +40,7 @@ PAIRS: dict[str, tuple[int, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     ),
     "five views that hear to one that sees": (
         8,
-        {"inputs": VIEWS, "num_classes": 8, "task": "multi-label"},
+        {"inputs": VIEWS, "num_classes": 8, "task": "multi-label", "fields": {"target": (8,)}},
         {"type": "MultiView", "encoders": ENCODERS, "width": 64},
         {"type": "MultiView", "encoders": {"rgb": ENCODERS["rgb"]}, "width": 64},
     ),
