@@ -38,7 +38,7 @@ def figures(quick: bool) -> Figures:
     found = {name: call() for name, call in candidates.items()}
     if not np.allclose(list(found.values()), found["scikit-learn"], rtol=0, atol=1e-9):
         raise AssertionError(f"mean average precisions differ: {found}")
-    seconds = interleaved(candidates, rounds=1 if quick else 7)
+    seconds = interleaved(candidates, rounds=1 if quick else 5)
     for name in candidates:
         if name != "ours":
             yield gain(f"mAP of {clips:,} clips, {CLASSES} classes", seconds, "ours", name, TARGETS[name])

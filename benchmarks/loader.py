@@ -36,7 +36,7 @@ BATCH, IMAGES, ROOMS = 32, 10_000, 64
 
 def figures(quick: bool) -> Figures:
     """The loader itself, then the data at hand."""
-    rounds = 1 if quick else 7
+    rounds = 1 if quick else 5
     yield beside_bare("signals in memory", Clips(2048), rounds)
     yield beside_bare("Rooms, 3 views with sound", rooms(True, True), rounds, rooms(True, False))
     if not quick:

@@ -1,6 +1,6 @@
 """A matrix of twelve cells, four students with three seeds, by tools/matrix.py: as it goes, and one after the other.
 
-Inertial students of one graph network on UTD-MHAD's skeletons, six epochs of real clips whose augmentation repeats
+Inertial students of one graph network on UTD-MHAD's skeletons, eight epochs of real clips whose augmentation repeats
 after two (``draws``), in both ways. One way is what the tool does with ``--cache``: caches built by the cells, cohorts
 of a seed's students, as many places as there are cores. The other is ``--jobs 1 --no-cohort`` and a live teacher.
 Everything counts: starting, reading, the cohorts' own checks, tests, records.
@@ -34,7 +34,7 @@ from .startup import ROOT, of_children
 TARGET = 4.0
 ROW, TEACHER = "kd/utd_skeleton_cnn_inertial_cnn", "ctrgcn_small_utd"
 STUDENTS = ("inertial_cnn", "inertial_cnn_w12", "inertial_cnn_w6", "inertial_transformer")
-SEEDS, EPOCHS, DRAWS, BATCH, CLASSES = (0, 1, 2), 6, 2, 32, 27
+SEEDS, EPOCHS, DRAWS, BATCH, CLASSES = (0, 1, 2), 8, 2, 32, 27
 SHAPES = {"teacher": (48, 20, 3), "student": (128, 6)}
 WAYS = {"one by one": ["--jobs", "1", "--no-cohort"], "as it goes": ["--cache", "caches"]}
 

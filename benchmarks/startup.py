@@ -49,7 +49,7 @@ def figures(quick: bool) -> Figures:
     commands = {name: ["-c", text] for name, text in code.items()}
     commands |= {f"tools/{tool}.py --help": [f"tools/{tool}.py", "--help"] for tool in TOOLS}
     run: dict[str, Callable[[], None]] = {n: lambda c=c: start(c) for n, c in commands.items()}
-    seconds = interleaved(run, rounds=1 if quick else 3, clock=of_children)
+    seconds = interleaved(run, rounds=1 if quick else 2, clock=of_children)
     yield cost("import", seconds, OURS, TORCH, 1.1)
     for name in there:
         yield cost("import", seconds, OURS, f"import {name}", 1.0)

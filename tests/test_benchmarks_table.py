@@ -34,7 +34,7 @@ def test_a_ratio_is_of_turns_and_keeps_to_its_target_from_its_own_side() -> None
         assert from_json(json.loads(json.dumps(as_json(figure)))) == figure
 
 
-@pytest.mark.parametrize("name", suites.SUITES)
+@pytest.mark.parametrize("name", suites.KNOWN)
 def test_every_suite_has_figures(name: str) -> None:
     assert callable(importlib.import_module(f"benchmarks.{name}").figures)
 

@@ -17,6 +17,8 @@ BEGIN, END = "<!-- figures: made by tools/document.py -->", "<!-- end of figures
 def performance_page(docs: Path, output: Path) -> dict[Path, str]:
     """The page as it should be in the folder ``output``, from the figures and the text in ``docs``."""
     record = json.loads((docs / RECORD).read_text("utf-8"))
+    if record["quick"]:
+        raise ValueError(f"docs/{RECORD} is of a quick run, whose figures mean nothing; run make bench")
     before, rest = (docs / PAGE).read_text("utf-8").split(BEGIN)
     after = rest.split(END)[1]
     return {output / PAGE: f"{before}{BEGIN}\n\n{figures(record)}\n\n{END}{after}"}
