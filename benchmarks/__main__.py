@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,30 +58,31 @@ def figures_of(suite: str, quick: bool) -> Figures:
 
 
 def measured(suite: str, quick: bool) -> dict[str, Any]:
-    """A suite's figures and notes, printed as they come."""
-    began, found = time.perf_counter(), {"figures": [], "notes": []}
-    for figure in figures_of(suite, quick):
-        print(figure if isinstance(figure, str) else "  |  ".join(filter(None, figure.cells)), flush=True)
-        if isinstance(figure, str):
-            found["notes"].append(figure)
-        else:
-            found["figures"].append(as_json(figure))
-    return {"seconds": round(time.perf_counter() - began, 1), **found}
+    """A suite's figures and notes, printed as they come; an error ends the suite and is a note."""
+    began, found, code = time.perf_counter(), {"figures": [], "notes": []}, 0
+    try:
+        for figure in figures_of(suite, quick):
+            print(figure if isinstance(figure, str) else "  |  ".join(filter(None, figure.cells)), flush=True)
+            if isinstance(figure, str):
+                found["notes"].append(figure)
+            else:
+                found["figures"].append(as_json(figure))
+    except Exception as error:  # the other suites, and what this one has, are worth keeping
+        traceback.print_exc()
+        found["notes"].append(f"ended by {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+        code = 1
+    return {"seconds": round(time.perf_counter() - began, 1), "exit code": code, **found}
 
 
 def in_a_process(suite: str, quick: bool) -> dict[str, Any]:
-    """The same in a process of its own, which nothing else has filled; a suite that fails is a note."""
+    """The same in a process of its own, which nothing else has filled."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
         command = [sys.executable, "-m", "benchmarks", suite, "--json", str(file), *["--quick"] * quick]
         print(f"\n{suite}", flush=True)
-        if code := subprocess.run(command, cwd=ROOT).returncode:
-            return {
-                "seconds": 0.0,
-                "figures": [],
-                "notes": [f"{suite} failed with exit code {code}"],
-                "failed": True,
-            }
+        code = subprocess.run(command, cwd=ROOT).returncode
+        if not file.is_file():
+            return {"seconds": 0.0, "exit code": code, "figures": [], "notes": [f"exit code {code}"]}
         return json.loads(file.read_text("utf-8"))["suites"][suite]
 
 
@@ -138,7 +140,7 @@ def main() -> int:
 
         found = {"machine": head, "quick": arguments.quick, "suites": suites}
         write_text(arguments.json, json.dumps(found, indent=1) + "\n")
-    return int(any(suite.get("failed") for suite in suites.values()))
+    return int(any(suite["exit code"] for suite in suites.values()))
 
 
 if __name__ == "__main__":

@@ -55,9 +55,9 @@ def gain(
     return Figure(name, mine, other + note, ratio(seconds, against, ours), target, at_least=True)
 
 
-def exact(name: str, ours: str, against: str, value: float, target: float, at_least: bool = False) -> Figure:
+def exact(name: str, ours: str, against: str, value: float, target: float) -> Figure:
     """A ratio that does not vary, such as one of bytes."""
-    return Figure(name, ours, against, Ratio(value, value, value), target, at_least)
+    return Figure(name, ours, against, Ratio(value, value, value), target)
 
 
 def _shown(seconds: Seconds, *names: str) -> list[str]:

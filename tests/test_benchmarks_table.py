@@ -77,6 +77,19 @@ def test_a_peer_takes_the_step_of_the_bare_loop(name: str, tmp_path: Path) -> No
         step.same_losses(steps, "bare loop", 4)
 
 
+def test_an_error_ends_a_suite_and_keeps_what_it_has(monkeypatch, capsys) -> None:
+    def broken(*_: object):
+        yield exact("size", "1", "1", 1.0, 1.0)
+        raise AssertionError("losses differ")
+
+    monkeypatch.setattr(suites, "figures_of", broken)
+    found = suites.measured("step", True)
+    assert [figure["name"] for figure in found["figures"]] == ["size"]
+    assert found["notes"] == ["ended by AssertionError: losses differ"]
+    assert found["exit code"] == 1
+    assert "losses differ" in capsys.readouterr().err
+
+
 def test_an_unknown_suite_names_those_that_there_are() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "stop"], cwd=ROOT, capture_output=True, text=True
