@@ -74,11 +74,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / size:.3g} {unit}"
 
 
-def together(seconds: Seconds, *names: str) -> list[float]:
-    """The sum of several, turn by turn."""
-    return [sum(turn) for turn in zip(*(seconds[name] for name in names), strict=True)]
-
-
 def as_json(figure: Figure) -> dict[str, Any]:
     """A figure as data."""
     return {**figure._asdict(), "ratio": list(figure.ratio), "met": figure.met}

@@ -1,6 +1,7 @@
 """A distillation step against its bound and against other packages, with a live teacher, a cached one and none.
 
-The bound is the teacher's forward and the student's forward, backward and optimiser step, in the same turns. All
+The bound is the teacher's forward and the student's forward, backward and optimiser step without a distillation loss,
+one after the other in one turn: in turns of their own either would find its weights in the processor's cache. All
 candidates train the same networks from the same weights, on the same batches, by SGD, with CE + tau^2 KL; their losses
 agree over several steps before any time is taken. A cached step reads half-precision records from a file. At best
 caching is (T + 3S) / 3S times as fast, T and S being the operations of a forward.
@@ -26,7 +27,7 @@ from kdbench.evaluation.cost import gflops
 from kdbench.models import Distillation
 
 from .allocations import peak_bytes
-from .figures import Figure, Figures, cost, exact, gain, together
+from .figures import Figure, Figures, cost, exact, gain
 from .interleaved import interleaved
 from .losses_cases import CONFIGS
 from .step_peers import Networks, Step, peers, without_warnings
@@ -140,11 +141,11 @@ def bare(networks: Networks, teach: bool) -> Step:
     teacher, student, optimizer = networks.teacher, networks.student.train(), networks.sgd()
 
     def step(pictures: Tensor, target: Tensor) -> Tensor:
+        with torch.no_grad():
+            told = (teacher(pictures) / TAU).log_softmax(1) if teach else None
         logits = student(pictures)
         loss = F.cross_entropy(logits, target)
-        if teach:
-            with torch.no_grad():
-                told = (teacher(pictures) / TAU).log_softmax(1)
+        if told is not None:
             own = (logits / TAU).log_softmax(1)
             loss = loss + TAU**2 * F.kl_div(own, told, log_target=True, reduction="batchmean")
         optimizer.zero_grad()
@@ -178,14 +179,13 @@ def pictures(title: str, size: int, rounds: int) -> Iterator[Figure | str]:
         }
         kd = {"live": pair.step("live"), **hands, "cached": pair.step("cached")}
         same_losses(kd, "bare loop", CHECKED)
-        own = bare(pair.own(), False)
+        own, other = bare(pair.own(), False), bare(pair.own(), False)
         run = {
             **kd,
-            "teacher": pair.turning(pair.teach),
+            "bound": pair.turning(lambda b: (pair.teach(b), other(b["inputs"]["image"], b["target"]))),
             "student alone": pair.turning(lambda b: own(b["inputs"]["image"], b["target"])),
         }
         seconds = interleaved(run, rounds)
-        seconds["bound"] = together(seconds, "teacher", "student alone")
         yield cost(f"{title}, step", seconds, "live", "bound", LIVE)
         yield cost(f"{title}, bare loop", seconds, "bare loop", "bound")
         for name in others:
@@ -219,11 +219,9 @@ def several_views(rounds: int) -> Iterator[Figure]:
         first = run["live"]()
         torch.manual_seed(1)
         same_losses({"live": lambda: first, "cached": run["cached"]}, "live", 1)
-        run["teacher"] = pair.turning(pair.teach)
-        seconds = interleaved(
-            {"student alone" if k == "alone" else k: step for k, step in run.items()}, rounds
-        )
-        seconds["bound"] = together(seconds, "teacher", "student alone")
+        alone = run["student alone"] = run.pop("alone")
+        taught = pair.turning(pair.teach)
+        seconds = interleaved({**run, "bound": lambda: (taught(), alone())}, rounds)
         yield cost(f"{title}, step", seconds, "live", "bound", LIVE)
         yield from with_cache(title, pair, seconds, MULTI_VIEW_GAIN)
 

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import __main__ as suites
 from benchmarks import bootstrap, evaluation, figures, step, step_peers
-from benchmarks.figures import as_json, cost, exact, from_json, gain, together
+from benchmarks.figures import as_json, cost, exact, from_json, gain
 
 ROOT = Path(__file__).parent.parent
 SECONDS = {"ours": [1.0, 2.0, 3.0], "bound": [1.0, 1.0, 1.0], "peer": [4.0, 4.0, 6.0]}
@@ -29,7 +29,6 @@ def test_a_ratio_is_of_turns_and_keeps_to_its_target_from_its_own_side() -> None
     assert (faster.ratio.median, faster.met) == (2.0, True)
     assert cost("x", SECONDS, "ours", "bound").met is None
     assert exact("x", "1", "1", 1.05, 1.05).met
-    assert together(SECONDS, "ours", "bound") == [2.0, 3.0, 4.0]
     for figure in (slower, faster):
         assert from_json(json.loads(json.dumps(as_json(figure)))) == figure
 

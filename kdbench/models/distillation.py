@@ -233,7 +233,7 @@ class Distillation(BaseModel):
     def forward(self, inputs: Mapping[str, Tensor], mode: str = "tensor", **fields: Any) -> Any:
         """``"loss"`` gives a dict of scalars, ``"predict"`` a list with a dict a sample, ``"tensor"`` the logits."""
         if mode == "loss":
-            return self.losses(self._roles["student"](inputs), inputs, Fields(fields))
+            return self._losses(inputs, Fields(fields))
         with torch.set_grad_enabled(torch.is_grad_enabled() and mode != "predict"):
             student = self._decided(self._roles["student"], inputs)
             return student.logits if mode == "tensor" else self._predictions(inputs, student, fields)
@@ -255,13 +255,23 @@ class Distillation(BaseModel):
     def _logits(self, student: Fields) -> Tensor:
         return student.logits if self.distiller is None else self.distiller.predict(student)
 
-    def losses(self, student: Fields, inputs: Mapping[str, Tensor], batch: Fields) -> dict[str, Tensor]:
-        """The losses of what the student gave for ``inputs``; ``batch`` has all other fields."""
+    def _losses(self, inputs: Mapping[str, Tensor], batch: Fields) -> dict[str, Tensor]:
+        # The teacher first: between the student's forward and backward it would drive the student's activations out of
+        # the processor's cache, and hold its own beside them.
+        lesson = self.lesson(inputs, batch)
+        return self.losses(self._roles["student"](inputs), lesson, batch)
+
+    def lesson(self, inputs: Mapping[str, Tensor], batch: Fields) -> Fields:
+        """What the teacher says of a batch, or was heard to say: then it is taken out of ``batch``."""
+        given = batch.pop(LESSON, None)
+        return Fields() if self.distiller is None else self._lesson(inputs, given)
+
+    def losses(self, student: Fields, lesson: Fields, batch: Fields) -> dict[str, Tensor]:
+        """The losses of what the student gave, beside what the teacher said; ``batch`` has all other fields."""
         predicted = Fields({**student, "logits": self._logits(student)})
         losses = self._task_losses(predicted, batch)
-        lesson = batch.pop(LESSON, None)
         if self.distiller is not None:
-            terms = self.distiller(student, self._lesson(inputs, lesson), batch)
+            terms = self.distiller(student, lesson, batch)
             losses.update({name: self.distill_weight * value for name, value in terms.items()})
         return losses
 

@@ -123,7 +123,7 @@ class StackedModels:
         with drawing(k):
             model = self.models[k]
             losses: dict[str, Tensor] = model.parse_losses(
-                model.losses(Fields(student), data["inputs"], batch)
+                model.losses(Fields(student), model.lesson(data["inputs"], batch), batch)
             )[1]
         return losses
 
@@ -137,7 +137,8 @@ class StackedModels:
 
         def losses(student: Data, fields: Data, lesson: Data | None) -> dict[str, Tensor]:
             told = {} if lesson is None else {LESSON: _Said(Fields(lesson))}
-            return dict(lead.parse_losses(lead.losses(Fields(student), {}, Fields({**fields, **told})))[1])
+            own = Fields({**fields, **told})
+            return dict(lead.parse_losses(lead.losses(Fields(student), lead.lesson({}, own), own))[1])
 
         together = vmap(losses, (0, 0, None if said is None else 0), randomness="error")
         with warnings.catch_warnings():
