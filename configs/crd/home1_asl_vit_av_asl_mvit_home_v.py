@@ -1,0 +1,27 @@
+"""MultiSensor-Home1, sequence labels: audio-visual MultiASL teacher, visual student, frames by a MViT-miniature, CRD."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.home1 import *
+    from .._base_.distillers.features import crd as distiller
+    from .._base_.models.multiasl_paper import asl_vit_av as teacher
+    from .._base_.models.external_paper import asl_mvit_home_v as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adam_50e import *
+
+from kdbench.losses import ActionSelection
+from kdbench.models import Distillation
+
+task_loss = dict(type=ActionSelection)
+distiller.update(num_negatives=256)
+model = dict(
+    type=Distillation,
+    data=data,
+    teacher=teacher,
+    student=student,
+    distiller=distiller,
+    task_loss=task_loss,
+    preprocessor=preprocessor,
+    distill_weight=0.8,
+)
