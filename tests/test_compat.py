@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kdbench import compat
 
@@ -94,3 +95,37 @@ def test_names_that_numpy_dropped_come_back_and_others_stay(monkeypatch: pytest.
     assert np.in1d([1, 2], [2]).tolist() == [False, True]
     for name in ("NAN", "trapz", "in1d"):
         delattr(np, name)
+
+
+def test_rates_are_numbers_also_where_only_shapes_are() -> None:
+    with torch.device("meta"):
+        with pytest.raises(RuntimeError, match="meta tensors"):
+            torch.linspace(0, 1, 3)[2].item()
+        with compat.NumbersOfRates():
+            assert [rate.item() for rate in torch.linspace(0, 1, 3)] == [0.0, 0.5, 1.0]
+            assert torch.zeros(2).is_meta
+            assert torch.linspace(0, 1, 3, device="meta").is_meta
+
+
+def test_mmengine_reads_its_own_checkpoints(tmp_path: Path) -> None:
+    code = """
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.optim import OneCycleLR
+from mmengine.runner import CheckpointLoader
+from kdbench.compat import provide_mmengine_loading
+optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+state = OneCycleLR(optimizer, eta_max=1.0, total_steps=4).state_dict()
+saved = dict(state_dict=dict(a=torch.ones(2)), s=state)
+saved["message_hub"] = dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1])))
+torch.save(saved, PATH)
+try:
+    CheckpointLoader.load_checkpoint(PATH, map_location='cpu')
+except Exception as error:
+    print(type(error).__name__)
+provide_mmengine_loading()
+print(CheckpointLoader.load_checkpoint(PATH, map_location='cpu')['state_dict'])
+"""
+    done = run(tmp_path, f"exec({code.replace('PATH', repr(str(tmp_path / 'a.pth')))!r})")
+    said = [line for line in done.stdout.splitlines() if " - INFO - " not in line]
+    assert said == ["UnpicklingError", "{'a': tensor([1., 1.])}"], done.stderr

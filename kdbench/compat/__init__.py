@@ -23,9 +23,11 @@ from .scopes import (
     provide_numpy_names,
     provide_torchvision_operators,
 )
+from .shapes import NumbersOfRates
 
 __all__ = [
     "SCOPES",
+    "NumbersOfRates",
     "collect_environment",
     "load_av",
     "load_huggingface_hub",

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ...compat import SCOPES, load_scope
+from ...compat import SCOPES, NumbersOfRates, load_scope
 from ...registry import near
 
 # Options by which a package would read files or the net on its own; ``weights`` of the network is the way.
@@ -29,7 +29,9 @@ def build_foreign(name: str, options: Mapping[str, Any]) -> nn.Module:
         raise ValueError(
             f"the option '{fetching[0]}' of '{name}' would read weights unseen; give the network's own weights='FILE'"
         )
-    return _BUILDERS[scope](load_scope(scope), own, dict(options))
+    package = load_scope(scope)
+    with NumbersOfRates():
+        return _BUILDERS[scope](package, own, dict(options))
 
 
 def _from_mmaction(package: Any, name: str, options: dict[str, Any]) -> nn.Module:
