@@ -19,6 +19,12 @@ BACKBONES = Registry("backbone", scope="kdbench", locations=["kdbench.backbones"
 DISTILLERS = Registry("distiller", scope="kdbench", locations=["kdbench.distillers"])
 LOSSES = Registry("task loss", scope="kdbench", locations=["kdbench.losses"])
 TRANSFORMS = Registry("clip transform", scope="kdbench", locations=["kdbench.datasets"])
+FOREIGN = (
+    "mmaction",
+    "timm",
+    "torchvision",
+    "transformers",
+)  # packages of other networks: compat's ``SCOPES``
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -42,6 +48,11 @@ def find(registry: Registry, kind: str | type) -> Any:
     """The class that a config's ``type`` stands for; an unknown name is a ``ValueError`` with near matches."""
     if not isinstance(kind, str):
         return kind
+    scope, _, own = kind.partition(".")
+    if registry is BACKBONES and scope in FOREIGN and "." not in own:
+        raise ValueError(
+            f"'{kind}' is a network of another package; say type='External', network=dict(name='{kind}', width=...)"
+        )
     found = registry.get(kind)
     if found is None:
         raise ValueError(f"no {registry.name} is called '{kind}'; {near(kind, registry.module_dict)}")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kdbench import compat
+from kdbench.registry import FOREIGN
 
 # Registers a shape for an operator that its binary, which does not load beside this torch, would have defined.
 TORCHVISION = """import torch
@@ -129,3 +130,7 @@ print(CheckpointLoader.load_checkpoint(PATH, map_location='cpu')['state_dict'])
     done = run(tmp_path, f"exec({code.replace('PATH', repr(str(tmp_path / 'a.pth')))!r})")
     said = [line for line in done.stdout.splitlines() if " - INFO - " not in line]
     assert said == ["UnpicklingError", "{'a': tensor([1., 1.])}"], done.stderr
+
+
+def test_packages_of_foreign_networks_are_those_that_the_registry_names() -> None:
+    assert set(FOREIGN) == set(compat.SCOPES)

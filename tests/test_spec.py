@@ -37,3 +37,11 @@ def test_refuse_lists_every_problem_at_once() -> None:
 def test_an_unknown_name_in_a_registry_has_near_matches() -> None:
     with pytest.raises(ValueError, match="no backbone is called 'NoSuchNetwork'; "):
         find(BACKBONES, "NoSuchNetwork")
+
+
+@pytest.mark.parametrize("name", ["mmaction.MViT", "timm.resnet18"])
+def test_a_bare_name_of_another_package_says_how_to_write_it(name):
+    with pytest.raises(
+        ValueError, match=rf"say type='External', network=dict\(name='{name}', width=\.\.\.\)"
+    ):
+        find(BACKBONES, name)
