@@ -27,7 +27,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from .figures import HEADER, Figures, as_json, from_json
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("step", "cache", "cohort", "matrix", "losses", "loader", "evaluation", "startup")
+SUITES = (
+    "step",
+    "cache",
+    "cohort",
+    "matrix",
+    "losses",
+    "loader",
+    "evaluation",
+    "startup",
+    "overhead",
+    "teacher",
+    "seeds",
+)
 MORE = ("bootstrap", "report")  # run where they are asked for
 KNOWN = (*SUITES, *MORE)
 PEERS = ("torchdistill", "timm", "nvidia-modelopt", "mmaction2", "scikit-learn")

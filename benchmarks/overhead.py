@@ -1,18 +1,12 @@
 """What our loop costs a step beside a bare one: the real runner with all default hooks around a tiny network.
 
-    python benchmarks/overhead.py [--rounds N] [--profile]
-
 Runs take turns, each of ``STEPS`` steps of plain training on batches that are there already: a bare loop of
 forward, backward, clipping and SGD, and the same through ``Runner`` (hooks, log, schedule, optimiser's wrapper). The
 weights must be the same bits first. Microseconds a step are CPU time; the difference is the overhead, its bound 150.
-``--profile`` prints where it goes.
 """
 
-import argparse
 import copy
-import cProfile
 import logging
-import pstats
 import statistics
 import tempfile
 import time
@@ -26,7 +20,10 @@ from kdbench.engine import PrecisionOptimWrapper, Runner
 from kdbench.models import Distillation
 from kdbench.registry import BACKBONES
 
-STEPS, BATCH, BOUND = 2000, 8, 150e-6
+from .figures import Figure, Figures, duration
+from .interleaved import Ratio
+
+STEPS, BATCH, ROUNDS, BOUND = 1000, 8, 7, 150e-6
 MAX_NORM = 5.0
 
 
@@ -116,47 +113,29 @@ def timed(do: Callable[[], None]) -> float:
     return (time.process_time() - began) / STEPS
 
 
-def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--profile", action="store_true")
-    arguments = parser.parse_args()
+def figures(quick: bool) -> Figures:
+    """What is above the bare loop, over what is allowed."""
     spent: dict[str, list[float]] = {"bare": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(arguments.rounds + 1):
-            runner = ours(f"{folder}/{turn}")
-            network = copy.deepcopy(runner.model.student)
-            calls = {
-                "bare": lambda network=network, runner=runner: bare(network, runner.train_dataloader.batch),
-                "ours": lambda runner=runner: steps_of(runner),
-            }
-            for name in sorted(calls, reverse=bool(turn % 2)):
-                seconds = timed(calls[name])
-                if turn:
-                    spent[name].append(seconds)
-            assert torch.equal(network.fc.weight, runner.model.student.fc.weight), (
-                "the steps are not the same"
-            )
-        differences = sorted(a - b for a, b in zip(spent["ours"], spent["bare"], strict=True))
-        if arguments.profile:
-            profile(ours(f"{folder}/profile"))
-    low, high = differences[len(differences) // 4], differences[-1 - len(differences) // 4]
-    figures = ", ".join(f"{name} {1e6 * statistics.median(values):.0f}" for name, values in spent.items())
-    print(
-        f"overhead of a step: {1e6 * statistics.median(differences):.0f} [{1e6 * low:.0f}, {1e6 * high:.0f}] us "
-        f"(bound {1e6 * BOUND:.0f}); {figures}"
-    )
+        for turn in range(2 if quick else ROUNDS + 1):
+            for name, seconds in one_turn(f"{folder}/{turn}", turn % 2 == 1).items():
+                spent[name] += [seconds] * (turn > 0)
+    above = [a - b for a, b in zip(spent["ours"], spent["bare"], strict=True)]
+    low, middle, high = statistics.quantiles(above, n=4) if len(above) > 1 else above * 3
+    shown = f"above a bare loop of {duration(statistics.median(spent['bare']))}, {duration(middle)}"
+    share = Ratio(middle / BOUND, low / BOUND, high / BOUND)
+    yield Figure("overhead of a step", shown, f"allowed {duration(BOUND)}", share, target=1.0)
 
 
-def profile(runner: Runner) -> None:
-    """Print where the time of the steps goes."""
-    profiler = cProfile.Profile(time.process_time)
-    profiler.runcall(steps_of, runner)
-    pstats.Stats(profiler).sort_stats("cumtime").print_stats(60)
-
-
-if __name__ == "__main__":
-    main()
+def one_turn(folder: str, ours_first: bool) -> dict[str, float]:
+    """CPU seconds a step of both; they end with the same weights."""
+    runner = ours(folder)
+    network = copy.deepcopy(runner.model.student)
+    calls: dict[str, Callable[[], None]] = {
+        "bare": lambda: bare(network, runner.train_dataloader.batch),
+        "ours": lambda: steps_of(runner),
+    }
+    found = {name: timed(calls[name]) for name in sorted(calls, reverse=ours_first)}
+    if not torch.equal(network.fc.weight, runner.model.student.fc.weight):
+        raise AssertionError("the steps are not the same")
+    return found

@@ -6,33 +6,27 @@ as few kernels as there can be. Candidates take turns; quote the ratio: median [
 first steps are compared before any time is printed. Also printed are the operators of a step that compute something: a
 GPU that waits for launches takes about as long as they are many.
 
-    python benchmarks/seeds.py --device cpu --seeds 8 --rounds 15
+Where there is a GPU it is measured there, and only there the target is asked for.
 """
 
-import argparse
 import contextlib
-import json
-import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, it is in no package
 
 import torch
 from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.interleaved import interleaved, ratio
-from benchmarks.test_step import SKELETON
-from kdbench.engine import PrecisionOptimWrapper, environment
+from kdbench.engine import PrecisionOptimWrapper
 from kdbench.engine.stack import step
 from kdbench.engine.stack_optim import StackedOptimizer
 from kdbench.models import Distillation
 from kdbench.models.stack import StackedModels
+
+from .cache import SKELETON
+from .figures import Figures, gain
+from .interleaved import interleaved
 
 UTD = {"inputs": {"skeleton": (48, 20, 3), "inertial": (128, 6)}, "num_classes": 27}
 CIFAR = {"inputs": {"image": (3, 32, 32)}, "num_classes": 100}
@@ -43,7 +37,7 @@ CASES: dict[str, tuple[dict, dict, dict, int]] = {
     "skeleton to inertial": (UTD, SKELETON, {"type": "InertialCNN"}, 32),
     "inertial to skeleton": (UTD, {"type": "InertialCNN"}, SKELETON, 32),
 }
-TARGET = 4.0
+TARGET, SEEDS, ROUNDS = 4.0, 8, 3
 CHECKED, CLOSE = 3, 1e-4  # steps whose losses are compared, and how near they are, relative
 VIEWS = (
     "view",
@@ -179,43 +173,16 @@ def counted(call: Callable[[], Any]) -> int:
     return operators.count
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="default: all")
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cached", action="store_true", help="the teacher is read and not run")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Measure."""
-    arguments = parse()
-    torch.set_num_threads(1)
-    print(
-        f"{environment.processor()}, torch {torch.__version__}, commit {environment.commit()['git_commit']}"
-    )
-    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
-    found: dict[str, Any] = {}
-    for case in arguments.only:
-        candidates = compared(Bench(case, arguments.seeds, arguments.device, arguments.cached))
-        seconds = interleaved(candidates, rounds=arguments.rounds, clock=clock)
-        gain, most = (ratio(seconds, "one by one", other) for other in ("in one pass", "bound"))
-        operators = {name: counted(call) for name, call in candidates.items()}
-        print(
-            f"{case}, {arguments.seeds} seeds on {arguments.device}: one by one / in one pass = {gain} (target "
-            f"{TARGET:g} on a GPU), one by one / bound = {most}; operators: {operators}",
-            flush=True,
-        )
-        found[case] = {"operators": operators, "gain": list(gain), "bound": list(most), "seconds": seconds}
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def figures(quick: bool) -> Figures:
+    """Seeds in one pass beside one by one, and the operators of a step of each."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    seeds, rounds = (2, 1) if quick else (SEEDS, ROUNDS)
+    for case in ["skeleton to inertial"] if quick else CASES:
+        candidates = compared(Bench(case, seeds, device, cached=False))
+        seconds = interleaved(candidates, rounds=rounds, clock=clock)
+        title, target = f"{case}, {seeds} seeds on a {device}", TARGET if device == "cuda" else None
+        yield gain(title, seconds, "in one pass", "one by one", target)
+        yield gain(f"{title}, at best", seconds, "bound", "one by one")
+        operators = (f"{name} {counted(call)}" for name, call in candidates.items())
+        yield f"{title}, operators of a step that compute: {', '.join(operators)}"

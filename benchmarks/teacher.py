@@ -1,25 +1,25 @@
 """A cheaper teacher: its forward plain, by each means, and by all that pass together; alone and in a step of KD.
 
-    python benchmarks/teacher.py [--rounds N] [--only PAIR]
-
-Candidates take turns; ratios to the plain teacher are medians [quartiles] over turns, in CPU time. Before any time is
-printed each is compared with the plain teacher in single precision: share of equal decisions, largest relative error.
+Each is compared with the plain teacher in single precision before any time is told: share of equal decisions, largest
+relative error.
 The weights are random, so decisions are close and agreement is lower than a trained one's; the norms have
 the statistics of one batch.
 """
 
-import argparse
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 
-from benchmarks.interleaved import interleaved, ratio
 from kdbench.models import Distillation
 from kdbench.models.speedup import BF16, CHANNELS_LAST, FOLD, Refused, Speedup, compared, stand_in
 
+from .figures import Figure, Figures, cost
+from .interleaved import interleaved
+
+ROUNDS, MEANS = 5, (FOLD, CHANNELS_LAST, BF16)
 ENCODERS = {
     "rgb": {"type": "FrameCNN", "in_channels": 3, "width": 64, "grid": (2, 2), "difference": True},
     "audio": {"type": "SpectrogramCNN", "width": 64},
@@ -66,68 +66,54 @@ def model(pair: str) -> tuple[Distillation, dict[str, Any]]:
     return built, {"inputs": inputs, "target": target, "index": torch.arange(batch)}
 
 
-def measure(pair: str, rounds: int) -> None:
-    """Print the table of one pair."""
-    built, batch = model(pair)
+def figures(quick: bool) -> Figures:
+    """The means one by one and together, and the step of KD with what ``auto`` takes."""
+    for pair in ["skeleton to inertial"] if quick else PAIRS:
+        built, batch = model(pair)
+        rounds = 1 if quick else ROUNDS
+        yield from forwards(pair, built, batch, rounds)
+        yield from step(pair, built, batch, rounds)
+
+
+def forwards(pair: str, built: Distillation, batch: dict[str, Any], rounds: int) -> Iterator[Figure | str]:
+    """The teacher's forward by each means and by several."""
     role, inputs = built._roles["teacher"], batch["inputs"]
     roles, said = {"plain": role}, {}
     with torch.no_grad():
         plain = role.told_in_full(inputs)
-        for size in (1, 2, 3):
-            for means in itertools.combinations((FOLD, CHANNELS_LAST, BF16), size):
-                try:
-                    twin = role.standing_for(stand_in(role, means, inputs))
-                except Refused as reason:
-                    print(f"{pair}: {' + '.join(means)}: {reason}")
-                    continue
-                said[" + ".join(means)] = compared([plain], [twin.told_in_full(inputs)], built.data.task)
-                roles[" + ".join(means)] = twin
+        for means in (m for size in (1, 2, 3) for m in itertools.combinations(MEANS, size)):
+            name = " + ".join(means)
+            try:
+                roles[name] = role.standing_for(stand_in(role, means, inputs))
+            except Refused as reason:
+                yield f"{pair}, {name}: {reason}"
+                continue
+            said[name] = compared([plain], [roles[name].told_in_full(inputs)], built.data.task)
         calls: dict[str, Callable[[], Any]] = {
             name: (lambda twin=twin: twin.told(inputs)) for name, twin in roles.items()
         }
         seconds = interleaved(calls, rounds)
     for name, (agreement, error) in said.items():
-        found = ratio(seconds, name, "plain")
-        print(f"{pair}: {name:30s} {found} of plain, agreement {agreement:.3f}, relative error {error:.2g}")
-    step(pair, built, batch, rounds)
+        title = f"{pair}, teacher (agrees {agreement:.3f}, error {error:.2g})"
+        yield cost(title, seconds, name, "plain")
 
 
-def step(pair: str, built: Distillation, batch: dict[str, Any], rounds: int) -> None:
-    """Print what a whole step takes with the quickest teacher that the gate lets in."""
+def step(pair: str, built: Distillation, batch: dict[str, Any], rounds: int) -> Iterator[Figure | str]:
+    """A whole step with the quickest teacher that the gate lets in."""
     optimizer = torch.optim.SGD(built.student.parameters(), lr=1e-6)
     role = built._roles["teacher"]
-
-    def steps() -> None:
-        optimizer.zero_grad()
-        sum(built(**batch, mode="loss").values()).backward()
-        optimizer.step()
 
     def by(network: Any, means: tuple[str, ...]) -> Callable[[], None]:
         def call() -> None:
             role.ask(network, means)
-            steps()
+            optimizer.zero_grad()
+            sum(built(**batch, mode="loss").values()).backward()
+            optimizer.step()
 
         return call
 
     built.teacher_speedup = Speedup.of("auto")
-    built.speed_up([batch], around=nullcontext, say=lambda line: print(f"{pair}: {line}"))
-    quick, means = role.asked, built.sped_up.means
+    built.speed_up([batch], around=nullcontext, say=lambda line: None)
+    quick, means = role.asked, tuple(built.sped_up.means)
     seconds = interleaved({"plain": by(built.teacher, ()), "auto": by(quick, means)}, rounds)
-    print(f"{pair}: a step with {' + '.join(means) or 'plain'}: {ratio(seconds, 'auto', 'plain')} of plain")
-
-
-def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=PAIRS)
-    arguments = parser.parse_args()
-    for pair in PAIRS:
-        if arguments.only in (None, pair):
-            measure(pair, arguments.rounds)
-
-
-if __name__ == "__main__":
-    main()
+    yield cost(f"{pair}, step by auto ({' + '.join(means) or 'plain'})", seconds, "auto", "plain")
