@@ -7,10 +7,10 @@ The time that it tells is that of a whole suite; ``--benchmark-disable`` runs th
 
 import pytest
 
-from benchmarks.__main__ import SUITES, in_a_process
+from benchmarks.__main__ import KNOWN, in_a_process
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", KNOWN)
 def test_suite(benchmark, suite: str) -> None:
     found = benchmark.pedantic(in_a_process, (suite, benchmark.disabled), rounds=1)
     benchmark.extra_info.update(found)
