@@ -1,20 +1,21 @@
-"""mmaction2: a Swin-miniature on the depth of UTD-MHAD, as tools/prepare/utd_mhad_frames.py writes it."""
+"""mmaction2: an R3D-18 of an eighth of its width on the depth of UTD-MHAD, as tools/prepare/utd_mhad_frames.py writes it."""
 
 custom_imports = dict(imports="kdbench.mmaction")  # mmaction2 1.2 imports beside a current torch with it
 
 model = dict(
     type="Recognizer3D",
     backbone=dict(
-        type="SwinTransformer3D",
-        arch=dict(embed_dims=32, depths=[1, 1, 1], num_heads=[2, 4, 8]),
+        type="ResNet3d",
+        depth=18,
+        base_channels=8,
         pretrained=None,
         pretrained2d=False,
-        patch_size=(2, 8, 8),
-        window_size=(4, 4, 4),
-        out_indices=(2,),
-        drop_path_rate=0.1,
+        conv1_kernel=(3, 7, 7),
+        temporal_strides=(1, 2, 2, 2),
+        inflate=(1, 1, 1, 1),
+        norm_eval=False,
     ),
-    cls_head=dict(type="I3DHead", num_classes=27, in_channels=128, dropout_ratio=0.3, average_clips="prob"),
+    cls_head=dict(type="I3DHead", num_classes=27, in_channels=64, dropout_ratio=0.3, average_clips="prob"),
     data_preprocessor=dict(
         type="ActionDataPreprocessor", mean=[4.0] * 3, std=[13.0] * 3, format_shape="NCTHW"
     ),

@@ -1,4 +1,4 @@
-"""mmaction2: the Swin-miniature of utd_depth.py, which also learns from the R3D by a distiller of kdbench."""
+"""mmaction2: the network of utd_depth.py, which also learns from the wider one by a distiller of kdbench."""
 
 _base_ = "utd_depth.py"
 
