@@ -16,14 +16,17 @@ from .test_cohort import METHODS, of_distillation
 @pytest.mark.parametrize("number", range(len(METHODS)))
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_step_and_its_hooks_wait_for_nothing(tmp_path, monkeypatch, number, precision):
-    run_iter, taken = TrainLoop.run_iter, []
+    batch_turn, taken = TrainLoop._batch_turn, []
 
     def watched(loop, *arguments):
+        turn = batch_turn(loop, *arguments)
         with NoWaiting():
-            run_iter(loop, *arguments)
+            next(turn)  # all of it: the pause comes after the step
         taken.append(loop._iter)
+        yield from turn
+        yield
 
-    monkeypatch.setattr(TrainLoop, "run_iter", watched)
+    monkeypatch.setattr(TrainLoop, "_batch_turn", watched)
     # SGD: AdamW keeps its count of steps, which it reads as a number, on the host.
     wrapper = dict(
         type="PrecisionOptimWrapper",
