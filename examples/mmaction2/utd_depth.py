@@ -1,4 +1,4 @@
-"""mmaction2: an R3D-18 of an eighth of its width on depth of UTD-MHAD, as tools/prepare/utd_mhad_frames.py writes it."""
+"""mmaction2: an R3D-18 of an eighth of its width on depth of UTD-MHAD that tools/prepare/utd_mhad_frames.py wrote."""
 
 custom_imports = dict(imports="kdbench.mmaction")  # mmaction2 1.2 imports beside a current torch with it
 
