@@ -49,6 +49,14 @@ class _AnyLayout(TorchFunctionMode):
         return args[0] if func is Tensor.contiguous and kwargs else func(*args, **(kwargs or {}))
 
 
+@contextmanager
+def _one_after_the_other() -> Iterator[None]:
+    """Let torch run what it has no rule for, such as ``kl_div``, for one model after the other: right, and slower."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        yield
+
+
 class _Said:
     """What the shared teacher said of one model's part of the joined batch."""
 
@@ -141,9 +149,7 @@ class StackedModels:
             return dict(lead.parse_losses(lead.losses(Fields(student), lead.lesson({}, own), own))[1])
 
         together = vmap(losses, (0, 0, None if said is None else 0), randomness="error")
-        with warnings.catch_warnings():
-            # kl_div has no rule of its own and runs for one model after the other in C++, which costs little.
-            warnings.filterwarnings("ignore", message="There is a performance drop")
+        with _one_after_the_other():
             found: dict[str, Tensor] = together(given, batch, taught)
         return found
 
@@ -165,7 +171,7 @@ class StackedModels:
         asked = vmap(
             lambda state, clips: functional_call(self._asked, state, (clips,)), randomness=randomness
         )
-        with _AnyLayout():
+        with _AnyLayout(), _one_after_the_other():
             said: dict[str, Any] = asked(self._student, stacked)
         return said
 

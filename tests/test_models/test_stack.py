@@ -50,7 +50,8 @@ def alone(model: Distillation, k: int, batch: dict) -> tuple[torch.Tensor, dict[
     student = model._roles["student"](batch["inputs"])
     with drawing(k):
         fields = type(student)({name: value for name, value in batch.items() if name != "inputs"})
-        loss = model.parse_losses(model.losses(student, batch["inputs"], fields))[0]
+        lesson = model.lesson(batch["inputs"], fields)
+        loss = model.parse_losses(model.losses(student, lesson, fields))[0]
     loss.backward()
     return loss.detach(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
