@@ -56,6 +56,11 @@ def settings(part: Any) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in ("weights", "start", *LOSS_WEIGHTS)}
 
 
+def thumbnail(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Pictures of a quarter of their sides where they are large: sizes decide nothing here, and cost minutes."""
+    return (*shape[:-2], *(side // 4 for side in shape[-2:])) if min(shape[-2:]) > 64 else tuple(shape)
+
+
 @cache
 def data_kinds() -> dict[str, DataSpec]:
     """One data part for each sort of clips, task and fields that some method reads."""
@@ -65,6 +70,7 @@ def data_kinds() -> dict[str, DataSpec]:
         spec = DataSpec(**load(path).data)
         if is_large(spec):  # of the same sorts as the small ones
             continue
+        spec = replace(spec, inputs={name: thumbnail(shape) for name, shape in spec.inputs.items()})
         ranks = tuple((name, len(shape)) for name, shape in spec.inputs.items())
         found.setdefault((ranks, spec.task, tuple(fields & {*spec.fields})), (path.stem, spec))
     return dict(found.values())
