@@ -16,6 +16,7 @@ from ..registry import near
 from ..spec import MULTI_LABEL, Fields, IncompatibleError
 from .folding import fold
 from .role import Role
+from .rows import each
 
 AUTO = "auto"
 FOLD, CHANNELS_LAST, BF16, COMPILE = MEANS = ("fold", "channels_last", "bf16", "compile")
@@ -124,22 +125,18 @@ def _in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]
 
 def compared(plain: Sequence[Fields], found: Sequence[Fields], task: str) -> tuple[float, float]:
     """The share of equal decisions, and the largest difference relative to the largest value of its kind."""
-    logits = [torch.cat([said.logits for said in each]) for each in (plain, found)]
-    decided = [each > 0 if task == MULTI_LABEL else each.argmax(-1) for each in logits]
+    logits = [torch.cat([said.logits for said in side]) for side in (plain, found)]
+    decided = [side > 0 if task == MULTI_LABEL else side.argmax(-1) for side in logits]
     agreement = (decided[0] == decided[1]).float().mean().item()
     errors = [0.0]
     for name in plain[0]:
-        first, second = ([part for said in each for part in _each(said[name])] for each in (plain, found))
+        first, second = ([part for said in side for part in each(said[name])] for side in (plain, found))
         if first[0].is_floating_point():
             largest = max(part.abs().max().item() for part in first)
             errors += [
                 (a - b).abs().max().item() / (largest or 1.0) for a, b in zip(first, second, strict=True)
             ]
     return agreement, float(torch.tensor(errors).max())  # a torch maximum keeps NaN
-
-
-def _each(value: Tensor | list[Tensor]) -> list[Tensor]:
-    return [value] if isinstance(value, Tensor) else value
 
 
 class Tryout:
