@@ -179,6 +179,14 @@ def test_a_means_that_fails_the_gate_is_refused_with_the_figures() -> None:
         model(teacher_speedup="bf16").speed_up(batches())
 
 
+@pytest.mark.parametrize("limits", [{"agreement": 0.0, "error": 1e-3}, {"agreement": 0.99, "error": 1e9}])
+def test_each_limit_of_the_gate_refuses_by_itself(limits) -> None:
+    built = model(teacher_speedup={"means": "bf16", **limits})
+    with pytest.raises(IncompatibleError, match="cannot be sped up by bf16: agreement"):
+        built.speed_up(batches())
+    assert built.sped_up is None
+
+
 def test_auto_leaves_out_what_fails_and_says_so() -> None:
     said: list[str] = []
     built = model(teacher_speedup="auto")
