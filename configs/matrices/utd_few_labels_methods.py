@@ -8,7 +8,16 @@ seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
 _student = ("inertial_cnn", "depth_cnn")
-_methods = ("mars", "mers", "hallucination", "utd_vpd", "vpnpp", "generative")
+_methods = (
+    "mars",
+    "mers",
+    "hallucination",
+    "utd_vpd",
+    "vpnpp",
+    "generative",
+    "crossview_all",
+    "crossview_contrast",
+)
 rows = [
     dict(row="fitnet/utd_{few}_skeleton_cnn_{student}", axes=dict(few=_few, student=_student)),
     dict(

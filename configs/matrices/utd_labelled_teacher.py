@@ -8,7 +8,7 @@ seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
 _student = ("inertial_cnn", "depth_cnn")
-_term_by_term = ("crossview_logit", None, "crossview_all", "crossview_balanced", "crossview_contrast")
+_term_by_term = ("crossview_logit", None, "crossview_balanced", "crossview_aligned", "crossview_joint")
 rows = [
     dict(row="baseline/utd_{few}_labels_{student}", axes=dict(few=_few, student=_student)),
     dict(
@@ -19,6 +19,6 @@ rows = [
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_{student}_peers",
         axes=dict(few=_few, student=_student),
-        distiller=(None, "crossview_no_agreement"),
+        distiller=(None, "crossview_no_agreement", "crossview_full"),
     ),
 ]

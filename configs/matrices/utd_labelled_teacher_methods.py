@@ -6,7 +6,16 @@ As utd_few_labels_methods is to utd_few_labels. Mutual learning has no teacher a
 seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
-_methods = ("mars", "mers", "hallucination", "utd_vpd", "vpnpp", "generative")
+_methods = (
+    "mars",
+    "mers",
+    "hallucination",
+    "utd_vpd",
+    "vpnpp",
+    "generative",
+    "crossview_all",
+    "crossview_contrast",
+)
 rows = [
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_inertial_cnn",

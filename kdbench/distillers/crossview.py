@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..registry import DISTILLERS, near
 from ..spec import IGNORED, SINGLE_LABEL, STRONG, DataSpec, Fields, Needs
+from .alignment import DistributionAlignment
 from .base import Distiller
 from .dml import labels_loss
 from .infonce import info_nce_loss
@@ -19,6 +20,7 @@ from .kd import kd_loss
 from .precision import precise
 
 RULES = ("threshold", "balanced", "all")
+SOURCES = ("teacher", "joint")
 AGREEMENTS = ("mutual", "jsd")
 
 
@@ -83,14 +85,32 @@ def _mutual(logs: Tensor, shown: Tensor, detach: bool) -> Tensor:
 
 def _jsd(logs: Tensor, shown: Tensor) -> Tensor:
     """The entropy of the mean over a clip's views less their mean entropy, ``(B,)``."""
-    count = shown.sum(1).clamp(min=1).to(logs.dtype)
-    mean = logs.masked_fill(~shown[..., None], -1e4).logsumexp(1) - count.log()[:, None]
-    return _entropy(mean) - (_entropy(logs) * shown).sum(1) / count
+    mean = _entropy(mean_log(logs, shown))
+    return mean - (_entropy(logs) * shown).sum(1) / shown.sum(1).clamp(min=1).to(logs.dtype)
 
 
-def mean_log(logs: Tensor) -> Tensor:
-    """The logarithm of the mean of the views' (or students') probabilities: logarithms ``(B, V, K)`` to ``(B, K)``."""
-    return logs.logsumexp(1) - math.log(logs.shape[1])
+def mean_log(logs: Tensor, shown: Tensor | None = None) -> Tensor:
+    """The logarithm of the mean of the views' (or students') probabilities: logarithms ``(B, V, K)`` to ``(B, K)``.
+
+    ``shown`` ``(B, V)`` bool says which views are there; the mean is over these.
+    """
+    if shown is None:
+        return logs.logsumexp(1) - math.log(logs.shape[1])
+    count = shown.sum(1, keepdim=True).clamp(min=1).to(logs.dtype)
+    return logs.masked_fill(~shown[..., None], -1e4).logsumexp(1) - count.log()
+
+
+def joint_logits(teacher: Tensor, views: Tensor, shown: Tensor | None = None) -> Tensor:
+    """What teacher and students say together: ``log`` of the teacher's times the students' mean probabilities.
+
+    Logits ``(B, K)`` and ``(B, V, K)``, with ``shown`` as in ``mean_log``, to ``(B, K)``, which no gradient passes. A
+    product of experts (Hinton, Neural Computation 2002): of two modalities that err apart, the sure one decides.
+
+    >>> joint_logits(torch.tensor([[2.0, 0.0]]), torch.tensor([[[0.0, 3.0]]])).softmax(1)
+    tensor([[0.2689, 0.7311]])
+    """
+    teacher, views = precise(teacher.detach(), views.detach())
+    return teacher.log_softmax(1) + mean_log(views.log_softmax(2), shown)
 
 
 def _entropy(logs: Tensor) -> Tensor:
@@ -113,11 +133,15 @@ class CrossView(Distiller):
     ``labels``, ``logit``, ``pseudo``, ``agreement`` and ``contrast`` are the weights; a term of weight 0 reads nothing.
     ``rule``: ``"threshold"`` admits clips whose teacher is sure by ``threshold``, ``"balanced"`` lowers it for classes
     that it is seldom sure of (``flexible_thresholds``), ``"all"`` admits all (Thoker and Gall, ICIP 2019).
-    ``views=False`` is for one student, which gives ``logits`` ``(B, K)``; it has no agreement. Where the student says
-    which views are there, ``view_shown`` ``(B, V)``, an absent one has no part in any term.
+    ``source`` names those classes: ``"teacher"``, or ``"joint"``, teacher and students together (``joint_logits``).
+    ``align`` shifts the teacher's logits, and those of ``"joint"``, until all classes are named equally often
+    (``DistributionAlignment``), which assumes that training clips are so. ``views=False`` is for one student, which
+    gives ``logits`` ``(B, K)``; it has no agreement. Where the student says which views are there, ``view_shown``
+    ``(B, V)``, an absent one has no part in any term.
 
     Published: none of the equations, weights and temperatures could be read; sums, 1, 1, 0.5 and 0.1, ``tau`` 4 and
-    ``threshold`` 0.95 are a reconstruction from the abstract and the references (S1 to S8).
+    ``threshold`` 0.95 are a reconstruction from the abstract and the references (S1 to S8). ``source`` and
+    ``align`` are ours.
 
     Limits: one label a clip; no contrast where views may be absent. The task's loss reads the fused logits, not each
     student's, so rows give it weight 0.
@@ -137,6 +161,8 @@ class CrossView(Distiller):
         tau: float = 4.0,
         threshold: float = 0.95,
         rule: str = "threshold",
+        source: str = "teacher",
+        align: bool = False,
         strong: bool = False,
         views: bool = True,
         agreement_form: str = "mutual",
@@ -148,22 +174,27 @@ class CrossView(Distiller):
         contrast_tau: float = 0.07,
     ):
         super().__init__()
-        if rule not in RULES:
-            raise ValueError(f"rule '{rule}' is unknown; {near(rule, RULES)}")
-        if agreement_form not in AGREEMENTS:
-            raise ValueError(
-                f"agreement_form '{agreement_form}' is unknown; {near(agreement_form, AGREEMENTS)}"
-            )
+        choices = (
+            ("rule", rule, RULES),
+            ("source", source, SOURCES),
+            ("agreement_form", agreement_form, AGREEMENTS),
+        )
+        for name, chosen, known in choices:
+            if chosen not in known:
+                raise ValueError(f"{name} '{chosen}' is unknown; {near(chosen, known)}")
         if not 0 <= threshold <= 1:
             raise ValueError(f"a threshold of {threshold} was asked for; it is a probability in [0, 1]")
         self.labels, self.logit, self.pseudo = labels, logit, pseudo
         self.agreement, self.contrast = agreement, contrast
         self.tau, self.threshold, self.rule, self.strong = tau, threshold, rule, strong
         self.views, self.agreement_form, self.detach = views, agreement_form, detach
-        self.contrast_tau = contrast_tau
+        self.contrast_tau, self.source = contrast_tau, source
         self.needs = self.needs_for(vars(self))
         if pseudo and rule == "balanced":
             self.register_buffer("sure", torch.zeros(num_classes))
+        self.align = DistributionAlignment(num_classes) if align else nn.Identity()
+        joint = align and pseudo and source == "joint"
+        self.align_joint = DistributionAlignment(num_classes) if joint else nn.Identity()
         if contrast:
             self.embed_student = nn.Linear(student_dim, feat_dim)
             self.embed_teacher = nn.Linear(teacher_dim, feat_dim)
@@ -200,14 +231,15 @@ class CrossView(Distiller):
         return {**found, **config}
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
-        views, sure = self._views(student, ""), teacher.logits.detach()
+        views, sure = self._views(student, ""), self.align(teacher.logits.detach())
         shown, losses = self._shown(student, views), {}
         if self.labels:
             losses["labels"] = self.labels * self._labels(views, shown, batch.target)
         if self.logit:
             losses["logit"] = self.logit * self._logit(views, shown, sure)
         if self.pseudo:
-            losses["pseudo"] = self.pseudo * self._pseudo(student, shown, sure, batch.target)
+            names = self._names(teacher.logits, views, shown) if self.source == "joint" else sure
+            losses["pseudo"] = self.pseudo * self._pseudo(student, shown, names, batch.target)
         if self.agreement and self.views:
             agreement = agreement_loss(views, self.agreement_form, self.detach, shown)
             losses["agreement"] = self.agreement * agreement
@@ -240,10 +272,14 @@ class CrossView(Distiller):
             each.append(kd_loss(own, teacher, self.tau) * len(there) / there.sum().clamp(min=1))
         return torch.stack(each).mean()
 
-    def _pseudo(self, student: Fields, shown: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+    def _names(self, teacher: Tensor, views: Tensor, shown: Tensor) -> Tensor:
+        """The logits of teacher and students together."""
+        return self.align_joint(joint_logits(teacher, views, shown))
+
+    def _pseudo(self, student: Fields, shown: Tensor, names: Tensor, target: Tensor) -> Tensor:
         unlabelled = target < 0
-        label = pseudo_labels(teacher, self._threshold()).masked_fill(~unlabelled, IGNORED)
-        self._count(teacher)
+        label = pseudo_labels(names, self._threshold()).masked_fill(~unlabelled, IGNORED)
+        self._count(names)
         views, each = self._views(student, STRONG if self.strong else ""), []
         for view, there in zip(views.unbind(1), shown.unbind(1), strict=True):
             own = label.masked_fill(~there, IGNORED)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
 from kdbench.distillers import CrossView, agreement_loss, flexible_thresholds, kd_loss, pseudo_labels
+from kdbench.distillers.crossview import joint_logits
 from kdbench.spec import IGNORED, DataSpec, Fields
 
 B, V, K = 6, 3, 5
@@ -110,6 +111,37 @@ def test_the_balanced_rule_learns_which_classes_the_teacher_is_seldom_sure_of() 
     counted = method.sure.clone()
     method.eval()(students(), sure, unlabelled)
     assert torch.equal(method.sure, counted)
+
+
+@given(st.integers(0, 1000))
+def test_jointly_the_probabilities_are_multiplied(seed: int) -> None:
+    views, lesson, shown = made(seed, B, V, K), made(seed + 1, B, K), torch.arange(V) < 2
+    product = lesson.softmax(1) * views[:, :2].softmax(2).mean(1)
+    found = joint_logits(lesson, views, shown.expand(B, V)).softmax(1)
+    torch.testing.assert_close(found, product / product.sum(1, keepdim=True))
+
+
+def test_a_joint_name_needs_no_sure_teacher() -> None:
+    student, unlabelled = Fields(logits=torch.tensor([[0.0, 8.0]])), Fields(target=torch.tensor([IGNORED]))
+    unsure = Fields(logits=torch.tensor([[0.5, 0.0]]))
+    terms = dict(labels=0.0, logit=0.0, views=False)
+    assert CrossView(**terms)(student, unsure, unlabelled)["loss_crossview_pseudo"] == 0
+    joint = CrossView(**terms, source="joint")(student, unsure, unlabelled)["loss_crossview_pseudo"]
+    torch.testing.assert_close(joint, F.cross_entropy(student.logits, torch.tensor([1])))
+
+
+@pytest.mark.parametrize("source", ["teacher", "joint"])
+def test_alignment_names_the_classes_that_the_teacher_forgets(source: str) -> None:
+    """Four clips of two classes, of which the teacher names one: the two it doubts most become the other's."""
+    lesson = Fields(logits=torch.tensor([[9.0, 0.0], [8.0, 0.0], [2.0, 0.0], [1.0, 0.0]]))
+    method = CrossView(logit=0, labels=0, views=False, num_classes=2, rule="all", align=True, source=source)
+    student = Fields(logits=torch.zeros(4, 2))
+    for _ in range(500):
+        loss = method(student, lesson, Fields(target=torch.full((4,), IGNORED)))
+    assert method.align(lesson.logits).argmax(1).tolist() == [0, 0, 1, 1]
+    expected = {"teacher": "align.offset", "joint": "align_joint.offset"}[source]
+    assert method.state_dict()[expected][1] > 1
+    assert loss["loss_crossview_pseudo"] == pytest.approx(0.6931, abs=1e-3)
 
 
 @given(st.integers(0, 1000), st.sampled_from(["mutual", "jsd"]))
