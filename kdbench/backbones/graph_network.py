@@ -45,7 +45,7 @@ class SkeletonInput(nn.Module):
         joints = stack_streams(position.flatten(0, 1), self.parents, self.streams)  # (B * M, T, J, C)
         rows = joints.permute(0, 2, 3, 1).reshape(-1, self.norm.num_features, joints.shape[1])
         normed = self.norm(rows).reshape(len(joints), *joints.shape[2:], joints.shape[1])
-        return normed.permute(0, 2, 3, 1)
+        return normed.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
 
     def _all_persons(self, skeleton: Tensor) -> Tensor:
         position = skeleton.unsqueeze(1) if skeleton.ndim == 4 else skeleton
@@ -145,10 +145,15 @@ def gathered(x: Tensor, weights: Tensor) -> Tensor:
 
     Row j of a matrix holds what joint j takes of the others.
     """
-    columns = weights.to(x.dtype).transpose(-1, -2)
-    if columns.ndim == 3:  # one product for all kinds
-        return x.permute(0, 2, 3, 1, 4).flatten(3) @ columns.flatten(0, 1)
-    return (x @ columns.unsqueeze(2)).sum(1)
+    weights = weights.to(x.dtype)
+    if weights.ndim == 4:
+        return (x @ weights.transpose(-1, -2).unsqueeze(2)).sum(1)
+    batch, kinds, channels, times, joints = x.shape
+    frames = x.permute(0, 3, 4, 1, 2).reshape(
+        batch * times, joints * kinds, channels
+    )  # channels last: no copy
+    rows = weights.permute(1, 2, 0).reshape(1, joints, joints * kinds).expand(len(frames), -1, -1)
+    return torch.bmm(rows, frames).view(batch, times, joints, channels).permute(0, 3, 1, 2)
 
 
 class SpatialTemporal(nn.Module):
