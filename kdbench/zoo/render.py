@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from .fold import Tree
+from .label_tables import label_tables
 from .measured import Measured, measured
 from .published import Published, published_tables
 from .tables import tables
@@ -32,7 +33,7 @@ def model_zoo(
     head = "# Model zoo\n\nMade from `configs/*/metafile.yml` by `tools/zoo.py`; do not edit.\n\n"
     body = tables(found, found, changed) if found else "Nothing has been recorded yet.\n"
     others = f"{_PUBLISHED}\n{published_tables(published)}" if published else ""
-    return f"{head}{_FOOT}\n{body}{others}"
+    return f"{head}{_FOOT}\n{body}{label_tables(found)}{others}"
 
 
 def readme_tables(method: str, metafiles: Sequence[Tree], changed: Iterable[str] = ()) -> str:
