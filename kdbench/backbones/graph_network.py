@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .graphs import parents_of
@@ -141,19 +142,27 @@ def shortcut(in_channels: int, out_channels: int, stride: int, there: bool) -> n
 
 
 def gathered(x: Tensor, weights: Tensor) -> Tensor:
-    """Each kind's neighbours summed: ``(B, G, C, T, J)`` by ``(G, J, J)`` or ``(B, G, J, J)`` to ``(B, C, T, J)``.
+    """Each kind's neighbours summed: ``(B, G, C, T, J)`` by the clips' own graphs ``(B, G, J, J)`` to ``(B, C, T, J)``.
 
     Row j of a matrix holds what joint j takes of the others.
     """
-    weights = weights.to(x.dtype)
-    if weights.ndim == 4:
-        return (x @ weights.transpose(-1, -2).unsqueeze(2)).sum(1)
-    batch, kinds, channels, times, joints = x.shape
-    frames = x.permute(0, 3, 4, 1, 2).reshape(
-        batch * times, joints * kinds, channels
-    )  # channels last: no copy
-    rows = weights.permute(1, 2, 0).reshape(1, joints, joints * kinds).expand(len(frames), -1, -1)
-    return torch.bmm(rows, frames).view(batch, times, joints, channels).permute(0, 3, 1, 2)
+    return (x @ weights.to(x.dtype).transpose(-1, -2).unsqueeze(2)).sum(1)
+
+
+def graph_convolution(x: Tensor, neighbours: Tensor, conv: nn.Conv2d) -> Tensor:
+    """``gathered(conv(x))`` with one graph for all clips: ``(B, C, T, J)`` by ``(G, J, J)`` to ``(B, C', T, J)``.
+
+    ``conv`` is a 1x1 convolution to ``G * C'`` channels. Neighbours are summed before channels are mixed, which is the
+    same, both being linear; there are fewer of them then, and with channels last nothing is copied.
+    """
+    batch, channels, times, joints = x.shape
+    kinds = len(neighbours)
+    frames = x.permute(0, 2, 3, 1).reshape(batch * times, joints, channels)
+    rows = neighbours.to(x.dtype).transpose(0, 1).reshape(1, joints * kinds, joints)
+    summed = torch.bmm(rows.expand(batch * times, -1, -1), frames).view(-1, kinds * channels)
+    mixed = F.linear(summed, conv.weight.view(kinds, -1, channels).transpose(0, 1).flatten(1))
+    bias = torch.einsum("gij,gc->ic", neighbours, conv.bias.view(kinds, -1)).to(mixed.dtype)
+    return (mixed.view(batch, times, joints, -1) + bias).permute(0, 3, 1, 2)
 
 
 class SpatialTemporal(nn.Module):

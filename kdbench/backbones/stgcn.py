@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import BACKBONES
-from .graph_network import GraphNetwork, SpatialTemporal, TemporalUnit, gathered, shortcut
+from .graph_network import GraphNetwork, SpatialTemporal, TemporalUnit, graph_convolution, shortcut
 from .graphs import adjacency
 
 WIDTHS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -25,8 +25,7 @@ class ImportanceGraphConv(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        kinds = self.conv(x).unflatten(1, (len(self.neighbours), -1))
-        return F.relu(self.norm(gathered(kinds, self.neighbours * self.importance)))
+        return F.relu(self.norm(graph_convolution(x, self.neighbours * self.importance, self.conv)))
 
 
 @BACKBONES.register_module()
@@ -71,8 +70,7 @@ class LearnedGraphConv(nn.Module):
         self.around = shortcut(in_channels, out_channels, 1, there=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        kinds = self.conv(x).unflatten(1, (len(self.neighbours), -1))
-        return F.relu(self.norm(gathered(kinds, self.neighbours)) + self.around(x))
+        return F.relu(self.norm(graph_convolution(x, self.neighbours, self.conv)) + self.around(x))
 
 
 class SixBranches(nn.Module):

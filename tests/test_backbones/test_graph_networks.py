@@ -1,5 +1,6 @@
 """Graph networks and PoseC3D: published sizes, persons, and sums over neighbours against plain loops."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from kdbench.backbones import AGCN, CTRGCN, STGCN, PoseC3D, STGCNPlusPlus
 from kdbench.backbones.agcn import AdaptiveGraphConv
 from kdbench.backbones.ctrgcn import ChannelRefinement, FourBranches, TopologyGraphConv
-from kdbench.backbones.graph_network import gathered
+from kdbench.backbones.graph_network import gathered, graph_convolution
 from kdbench.backbones.graphs import adjacency
 from kdbench.backbones.posec3d import JointHeatMaps
 from kdbench.compose import parts
@@ -120,18 +121,28 @@ def small(kind: type[nn.Module], persons: int) -> nn.Module:
     return network.eval()
 
 
-@given(st.integers(1, 3), st.integers(1, 3), st.booleans())
-def test_gathered_is_the_sum_over_kinds_and_neighbours(batch: int, kinds: int, of_clips: bool) -> None:
+def neighbours_summed(x: Tensor, weights: Tensor) -> Tensor:
+    """Plain loops over clips, kinds and pairs of joints."""
+    expected = torch.zeros_like(x[:, 0])
+    for b, kind, joint, other in product(*map(range, (*x.shape[:2], x.shape[4], x.shape[4]))):
+        expected[b, :, :, joint] += weights[b, kind, joint, other] * x[b, kind, :, :, other]
+    return expected
+
+
+@given(st.integers(1, 3), st.integers(1, 3))
+def test_gathered_is_the_sum_over_kinds_and_neighbours(batch: int, kinds: int) -> None:
     x = torch.randn(batch, kinds, 2, 3, 4, dtype=torch.float64)
-    weights = torch.randn(*([batch] if of_clips else []), kinds, 4, 4, dtype=torch.float64)
-    expected = torch.zeros(batch, 2, 3, 4, dtype=torch.float64)
-    for b in range(batch):
-        for kind in range(kinds):
-            matrix = weights[b, kind] if of_clips else weights[kind]
-            for joint in range(4):
-                for other in range(4):
-                    expected[b, :, :, joint] += matrix[joint, other] * x[b, kind, :, :, other]
-    torch.testing.assert_close(gathered(x, weights), expected)
+    weights = torch.randn(batch, kinds, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(gathered(x, weights), neighbours_summed(x, weights))
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_a_graph_convolution_mixes_channels_and_sums_neighbours(batch: int, kinds: int, last: bool) -> None:
+    x, neighbours = torch.randn(batch, 5, 3, 4).double(), torch.randn(kinds, 4, 4).double()
+    x = x.contiguous(memory_format=torch.channels_last) if last else x
+    conv = nn.Conv2d(5, kinds * 2, 1).double()
+    expected = neighbours_summed(conv(x).unflatten(1, (kinds, 2)), neighbours.expand(batch, -1, -1, -1))
+    torch.testing.assert_close(graph_convolution(x, neighbours, conv), expected)
 
 
 def test_likeness_is_the_softmax_of_scaled_products() -> None:
