@@ -1,4 +1,4 @@
-"""N-UCLA, train view 1, validation view 2, test view 3, all labels, as CTR-GCN reads it: ST-GCN, small, bones, 100 passes, alone."""
+"""N-UCLA, train view 1, validation view 2, test view 3, all labels, as CTR-GCN reads it: ST-GCN, small, bones, 80 passes, alone."""
 
 from mmengine.config import read_base
 
@@ -6,7 +6,7 @@ with read_base():
     from .._base_.datasets.nucla_boxed_single import *
     from .._base_.models.skeleton_graphs import stgcn_small_bone as student
     from .._base_.runtime import *
-    from .._base_.schedules.adamw_100e import *
+    from .._base_.schedules.adamw_80e import *
 
 from kdbench.models import Distillation
 

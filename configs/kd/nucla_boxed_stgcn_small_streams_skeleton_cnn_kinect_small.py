@@ -8,7 +8,7 @@ with read_base():
     from .._base_.models.skeleton import skeleton_cnn_kinect_small as student
     from .._base_.models.skeleton_graphs import stgcn_small_streams as teacher
     from .._base_.runtime import *
-    from .._base_.schedules.adamw_100e import *
+    from .._base_.schedules.adamw_80e import *
 
 from kdbench.models import Distillation
 

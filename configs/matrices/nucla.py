@@ -1,6 +1,6 @@
 """N-UCLA, cross-view: streams of a small graph network, their fusion, and students of one stream that it teaches.
 
-ST-GCN with CTR-GCN's reading of the clips (100 passes); ST-GCN++ with our recipe (60 passes), then with CTR-GCN's (325 passes).
+ST-GCN with CTR-GCN's reading of the clips (80 passes); ST-GCN++ with our recipe (60 passes), then with CTR-GCN's (325 passes).
 Where a student is as good as its teacher there is nothing to distil, and the table says so.
 """
 
