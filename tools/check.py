@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import command
@@ -13,7 +13,7 @@ FOUND_PROBLEMS = 1
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = command.parser(__doc__)
-    parser.add_argument("rows", nargs="*", help="rows to check; default: all")
+    parser.add_argument("files", nargs="*", type=Path, help="rows and matrices to check; default: all")
     parser.add_argument("--configs", type=Path, default=Path("configs"), help="the folder of the rows")
     return parser.parse_args()
 
@@ -24,11 +24,13 @@ def check(arguments: argparse.Namespace) -> int:
     from kdbench.matrix.files import matrices
     from kdbench.spec import MissingPackageError
 
-    chosen = [Path(row) for row in arguments.rows] or rows(arguments.configs)
+    every = matrices(arguments.configs)
+    chosen = arguments.files or [*rows(arguments.configs), *every]
+    plans = {path.resolve() for path in every}
+    is_matrix = {path: path.resolve() in plans for path in chosen}
     found, passed, skipped = [*part_problems(arguments.configs)], set[str](), dict[Path, str]()
-    asked = [(row, problems) for row in chosen]
-    asked += [(path, matrix_problems) for path in (() if arguments.rows else matrices(arguments.configs))]
-    for path, of in asked:
+    for path in chosen:
+        of = matrix_problems if is_matrix[path] else problems
         try:
             found += [f"{path}: {problem}" for problem in of(path, passed)]
         except MissingPackageError as error:
@@ -37,10 +39,18 @@ def check(arguments: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
     for path, reason in skipped.items():
         print(f"{path} skipped: {reason}")
-    rows_skipped = sum(row in skipped for row in chosen)
-    left_out = f", {rows_skipped} skipped" if rows_skipped else ""
-    print(f"{len(chosen) - rows_skipped} rows checked{left_out}, {len(found)} problems")
+    print(f"{counted(is_matrix, skipped)}, {len(found)} problems")
     return FOUND_PROBLEMS if found else 0
+
+
+def counted(is_matrix: Mapping[Path, bool], skipped: Collection[Path]) -> str:
+    """How many rows and matrices were checked, and how many rows were skipped."""
+    matrices = sum(is_matrix.values())
+    left_out = sum(path in skipped for path, matrix in is_matrix.items() if not matrix)
+    told = f"{len(is_matrix) - matrices - left_out} rows checked" + (
+        f", {left_out} skipped" if left_out else ""
+    )
+    return told + (f", {matrices} matrices" if matrices else "")
 
 
 def part_problems(configs: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which rows tools/check.py takes for alike."""
+"""Which rows tools/check.py takes for alike, what it skips, and what it checks as a matrix."""
 
 import argparse
 import importlib
@@ -55,8 +55,22 @@ def test_a_row_whose_package_is_missing_is_skipped_with_the_reason(
     for name in ("mmaction", "mmaction.models"):
         monkeypatch.setitem(sys.modules, name, None)  # import raises ImportError
     rows = [KD / "utd_skeleton_cnn_swin_mini.py", KD / "utd_skeleton_cnn_depth_cnn.py"]
-    assert check.check(argparse.Namespace(rows=rows, configs=ROOT / "configs")) == 0
+    assert check.check(argparse.Namespace(files=rows, configs=ROOT / "configs")) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith(f"{rows[0]} skipped: 'mmaction.*' needs the optional package 'mmaction2'")
     assert printed[0].endswith("pip install 'kdbench[mmaction]'")
     assert printed[1] == "1 rows checked, 1 skipped, 0 problems"
+
+
+def test_a_matrix_that_is_named_is_checked_as_one(
+    check: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "matrices"
+    folder.mkdir()
+    matrix = folder / "wrong.py"
+    matrix.write_text('seeds = (0,)\nrows = [dict(row="kd/no_such_row")]\n')
+    good = ROOT / "configs/matrices/smoke.py"
+    assert check.check(argparse.Namespace(files=[good], configs=ROOT / "configs")) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 rows checked, 1 matrices, 0 problems"
+    assert check.check(argparse.Namespace(files=[matrix], configs=tmp_path)) == 1
+    assert "no_such_row" in capsys.readouterr().err
