@@ -28,7 +28,13 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         const="auto",
         help="go on from a checkpoint; without a value: the newest, if any",
     )
-    parser.add_argument("--amp", nargs="?", const="auto", choices=PRECISIONS, help="mixed precision")
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const="auto",
+        choices=PRECISIONS,
+        help="mixed precision; auto: what the machine is fast in",
+    )
     parser.add_argument(
         "--teacher-speedup",
         nargs="+",

@@ -1,7 +1,7 @@
 """Scores on the validation split after every epoch, for tools/analysis/curves.py: Rooms, and virtual views of UTD-MHAD."""
 
 seeds = (0, 1, 2)
-amp = "bf16"
+amp = "auto"
 _each_epoch = {"train_cfg.val_interval": 1}
 _begun = "utd_views_three_early_di_early_d_start"
 _views = dict(seeds=(0, 1), options=_each_epoch)  # a run takes minutes

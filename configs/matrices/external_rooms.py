@@ -4,7 +4,7 @@ Needs mmaction2 (docs/external.md).
 """
 
 seeds = (0, 1, 2)
-amp = "bf16"
+amp = "auto"
 rows = [
     dict(row="baseline/rooms5_asl_swin_v"),
     dict(row="kd/rooms5_asl_av_asl_swin_v"),

@@ -4,7 +4,7 @@ Teachers hear and see and have labels of frames; with labels of sequences they a
 """
 
 seeds = (0, 1, 2, 3, 4)
-amp = "bf16"
+amp = "auto"
 _nets = ("asl", "tsf", "trans")
 _data = ("rooms5", "rooms5_frame")
 rows = [

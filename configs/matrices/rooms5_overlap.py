@@ -4,7 +4,7 @@ rooms5 itself, at an overlap of 0.1, is the fourth point.
 """
 
 seeds = (0, 1, 2, 3, 4)
-amp = "bf16"
+amp = "auto"
 _overlap = dict(overlap=(0, 100, 50))
 rows = [
     dict(row="baseline/rooms5_overlap{overlap}_frame_asl_av", axes=_overlap),

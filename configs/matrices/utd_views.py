@@ -5,7 +5,7 @@ labels alone, those taught by the other in a modality too.
 """
 
 seeds = (0, 1, 2, 3, 4)
-amp = "bf16"
+amp = "auto"
 _student = "utd_views_early_di_early_d_start"
 rows = [
     dict(row="baseline/utd_views_frame_early_{seen}", axes=dict(seen=("di", "d"))),

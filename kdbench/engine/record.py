@@ -23,6 +23,7 @@ from . import environment, lineage
 from .checkpoint import save_weights, write_text
 from .hooks import STUDENT_FILE, unwrapped
 from .lineage import RESULT_FILE
+from .optim import settled
 
 SELECTED_FILE = "predictions_selected.safetensors"
 _LEADING_VIEWS = {"rgb": 5, "depth": 5, "audio": 4}  # dimensions (V, ...) of a modality that cameras share
@@ -151,9 +152,11 @@ class RecordResult(Hook):
             "start": lineage.start(config),
             "train": describe_cost(self.seconds, self.steps, runner, self.cohort) if self.trained else None,
             "environment": {
-                **environment.machine(next(model.student.parameters()).device),
+                **environment.machine(device := next(model.student.parameters()).device),
                 "processes": runner.world_size,
-                "precision": (config.get("optim_wrapper") or {}).get("precision", "float32"),
+                "precision": settled(
+                    config.get("optim_wrapper", {}).get("precision", "float32"), device.type
+                ),
                 "deterministic": runner.deterministic,
                 "packages": environment.packages(),
             },

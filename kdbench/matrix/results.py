@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..engine.checkpoint import checkpoints, write_text
 from ..engine.lineage import read_result
-from ..engine.optim import precision_of
+from ..engine.optim import may_be
 from ..records import RESULT_FILE
 from ..weights import file_hash
 from .cells import WORK_DIRS, Cell
@@ -91,7 +91,7 @@ def _differences(cell: Cell, result: Mapping[str, Any]) -> Iterator[str]:
     environment = result.get("environment")
     if environment is None:  # a run that diverged
         return
-    if not _is_one_precision(environment, cell.precision):
+    if not may_be(cell.precision, environment["precision"], environment.get("device", "cpu")):
         yield f"precision {environment['precision']}, now {cell.precision}"
     if environment["deterministic"] != cell.deterministic:
         yield f"deterministic {environment['deterministic']}, now {cell.deterministic}"
@@ -126,12 +126,6 @@ def _missing(cell: Cell, result: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name or 'predictions'} is not the file that the result names"
     if cell.selects and not result.get("selected"):
         yield "the epoch that validation selects was not tested"
-
-
-def _is_one_precision(environment: Mapping[str, Any], wanted: str) -> bool:
-    """Whether two names stand for one precision: ``auto`` is settled by the device."""
-    was, device = environment["precision"], environment.get("device", "cpu")
-    return was == wanted or precision_of(was, device) == precision_of(wanted, device)
 
 
 def _short(value: Any) -> str:

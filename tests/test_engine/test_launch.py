@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from kdbench.engine import Runner, launch
+from kdbench.engine import Runner, launch, optim
 from kdbench.engine.log import HISTORY
-from kdbench.engine.optim import precision_of
+from kdbench.engine.optim import settled
 
 from . import toy
 from .test_checkpoint import QUIET, ROOT
@@ -126,12 +126,40 @@ def test_what_a_launcher_lacks_is_named(monkeypatch):
         launch.join_processes("slrm")
 
 
+def sgd():
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
 def test_precisions():
-    assert precision_of("auto", "cuda") is torch.float16
-    assert precision_of("auto", "cpu") is torch.bfloat16
-    assert precision_of("float32", "cpu") is None
+    assert settled("auto", "cuda") == "float16"
+    assert settled("float32", "cpu") == "float32"
     with pytest.raises(ValueError, match="no precision is called 'bf16'"):
-        precision_of("bf16", "cpu")
+        settled("bf16", "cpu")
+
+
+@pytest.mark.parametrize(("able", "name"), [(True, "bfloat16"), (False, "float32")])
+def test_a_cpu_without_bfloat16_kernels_computes_in_full_precision(monkeypatch, able, name):
+    monkeypatch.setattr(optim, "computes_bfloat16", lambda: able)
+    assert settled("auto", "cpu") == name
+    assert optim.PrecisionOptimWrapper("auto", "cpu", optimizer=sgd()).dtype is optim.PRECISIONS[name]
+
+
+def test_bfloat16_that_this_cpu_has_no_kernels_for_is_warned_of(monkeypatch):
+    said = []
+    monkeypatch.setattr(optim, "print_log", lambda text, *_: said.append(text))
+    for able in (True, False):
+        monkeypatch.setattr(optim, "computes_bfloat16", lambda able=able: able)
+        for name in ("auto", "bfloat16", "float32"):
+            optim.PrecisionOptimWrapper(name, "cpu", optimizer=sgd())
+    assert said == [optim._SLOW]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_run_may_have_computed_in_what_auto_gives_somewhere(device):
+    given = {settled("auto", device), *(("bfloat16", "float32") if device == "cpu" else ())}
+    names = [*optim.PRECISIONS]
+    assert {was for was in names if optim.may_be("auto", was, device)} == given
+    assert [was for was in names if optim.may_be("bfloat16", was, device)] == ["bfloat16"]
 
 
 @pytest.mark.parametrize("epochs", [24, 40, 60])

@@ -38,17 +38,17 @@ def test_many_killed_runs_end_bit_identical(tmp_path, workers, precision):
 
 
 def test_half_precision_is_used_and_resumes(tmp_path):
-    run = toy.runner(tmp_path / "whole", precision="auto")
+    run = toy.runner(tmp_path / "whole", precision="bfloat16")
     seen = []
     run.model.student[0].register_forward_hook(
         lambda m, i, out: seen.append(out.dtype) if m.training else None
     )
     run.train()
     assert set(seen) == {torch.bfloat16}
-    half = toy.runner(tmp_path / "half", precision="auto", hooks=[StopAt(13)])
+    half = toy.runner(tmp_path / "half", precision="bfloat16", hooks=[StopAt(13)])
     with pytest.raises(InterruptedError):
         half.train()
-    toy.runner(tmp_path / "half", precision="auto", resume=True).train()
+    toy.runner(tmp_path / "half", precision="bfloat16", resume=True).train()
     assert outcome(tmp_path / "half") == outcome(tmp_path / "whole")
 
 

@@ -58,10 +58,10 @@ def test_a_result_of_another_run(pair, changes, reason) -> None:
     assert reason in found.reason
 
 
-def test_auto_is_the_precision_that_the_device_has(pair) -> None:
+def test_auto_is_the_precision_that_the_machine_of_the_run_had(pair) -> None:
     student, _ = pair
-    finish(student, environment={"precision": "auto", "deterministic": False, "device": "cpu"})
-    assert judge(dataclasses.replace(student, precision="bfloat16")).state == "done"
+    finish(student, environment={"precision": "bfloat16", "deterministic": False, "device": "cpu"})
+    assert judge(dataclasses.replace(student, precision="auto")).state == "done"
     assert judge(student).state == "other"
 
 
