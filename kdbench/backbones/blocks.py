@@ -10,6 +10,7 @@ from mmengine.registry import Registry
 from torch import Tensor, nn
 
 from ..registry import near
+from .pointwise import strided_conv2d
 
 # Networks of one frame each, (B, T, ...) to (B, T, D), that the classifiers over time are made of.
 ENCODERS = Registry("frame encoder", scope="kdbench", locations=["kdbench.backbones"])
@@ -27,7 +28,7 @@ class TemporalConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         stride, padding = (1, self.stride[0]), (0, self.padding[0])
-        return F.conv2d(x.unsqueeze(2), self.weight.unsqueeze(2), self.bias, stride, padding).squeeze(2)
+        return strided_conv2d(x.unsqueeze(2), self.weight.unsqueeze(2), self.bias, stride, padding).squeeze(2)
 
 
 class TemporalNorm(nn.BatchNorm1d):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..registry import near
 from ..weights import RANDOM, load_renamed
 from .blocks import ENCODERS, TransformerBlock
+from .pointwise import PointwiseConv
 
 RESIDUAL_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 RESNET_NAMES = (
@@ -69,7 +70,7 @@ class ConvBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                PointwiseConv(in_channels, out_channels, stride, bias=False), nn.BatchNorm2d(out_channels)
             )
         self.act = nn.ReLU()
 

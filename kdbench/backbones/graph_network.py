@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .graphs import parents_of
+from .pointwise import PointwiseConv
 from .streams import check_streams, stack_streams
 
 MakeBlock = Callable[
@@ -119,10 +120,11 @@ class TemporalUnit(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1):
         padding = (kernel - 1) // 2 * dilation
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1)),
-            nn.BatchNorm2d(out_channels),
-        )
+        sizes = (in_channels, out_channels)
+        over_time: nn.Module = PointwiseConv(*sizes, (stride, 1))
+        if kernel > 1:
+            over_time = nn.Conv2d(*sizes, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1))
+        super().__init__(over_time, nn.BatchNorm2d(out_channels))
 
 
 class Zero(nn.Module):

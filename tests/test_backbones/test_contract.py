@@ -280,6 +280,13 @@ def test_bf16_autocast_is_close(name: str) -> None:
 
 
 @everyone
+def test_no_strided_pointwise_convolution_of_few_channels_is_left_to_onednn(name: str) -> None:
+    for place, conv in model(name).named_modules():
+        if type(conv) in (nn.Conv1d, nn.Conv2d, nn.Conv3d) and conv.in_channels // conv.groups < 8:
+            assert max(conv.kernel_size) > 1 or max(conv.stride) == 1, f"{place}: see backbones/pointwise.py"
+
+
+@everyone
 def test_bf16_gradients_are_finite(name: str) -> None:
     network = model(name)
     with torch.autocast("cpu", torch.bfloat16):

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import BACKBONES
+from ..pointwise import PointwiseConv
 from .base import ImageClassifier, conv_norm, initialise
 
 
@@ -20,7 +21,10 @@ class Block(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(convs)
         same = stride == 1 and in_channels == out_channels
-        self.shortcut = nn.Identity() if same else conv_norm(in_channels, out_channels, 1, stride)
+        self.shortcut: nn.Module = nn.Identity()
+        if not same:
+            project = PointwiseConv(in_channels, out_channels, stride, bias=False)
+            self.shortcut = nn.Sequential(project, nn.BatchNorm2d(out_channels))
         self.act = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import BACKBONES
+from ..pointwise import PointwiseConv
 from .base import ImageClassifier, initialise
 
 
@@ -24,7 +25,7 @@ class PreactBlock(nn.Module):
         self.shortcut = (
             None
             if in_channels == out_channels
-            else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            else PointwiseConv(in_channels, out_channels, stride, bias=False)
         )
 
     def forward(self, x: Tensor) -> Tensor:
