@@ -17,6 +17,8 @@ _methods = (
     "generative",
     "crossview_all",
     "crossview_contrast",
+    "crossview_fitnet",
+    "crossview_hallucination",
 )
 rows = [
     dict(row="fitnet/utd_{few}_skeleton_cnn_{student}", axes=dict(few=_few, student=_student)),

@@ -15,6 +15,8 @@ _methods = (
     "generative",
     "crossview_all",
     "crossview_contrast",
+    "crossview_fitnet",
+    "crossview_hallucination",
 )
 rows = [
     dict(
