@@ -30,6 +30,7 @@ DEV = [
     "pytest>=8",
     "hypothesis>=6.100",
     "pytest-benchmark>=4",
+    "pytest-xdist>=3.6",
     "ruff",
     "mypy>=1.11",
     "jsonschema",

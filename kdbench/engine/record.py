@@ -127,6 +127,7 @@ class RecordResult(Hook):
     def _describe(self, runner: Any, metrics: dict[str, Any]) -> dict[str, Any]:
         config, model = runner.cfg, unwrapped(runner.model)
         name, identity = _identity(runner)
+        device, wrapper = next(model.student.parameters()).device, config.get("optim_wrapper") or {}
         student_file = Path(runner.work_dir) / STUDENT_FILE
         return {
             "schema_version": SCHEMA_VERSION,
@@ -152,11 +153,9 @@ class RecordResult(Hook):
             "start": lineage.start(config),
             "train": describe_cost(self.seconds, self.steps, runner, self.cohort) if self.trained else None,
             "environment": {
-                **environment.machine(device := next(model.student.parameters()).device),
+                **environment.machine(device),
                 "processes": runner.world_size,
-                "precision": settled(
-                    config.get("optim_wrapper", {}).get("precision", "float32"), device.type
-                ),
+                "precision": settled(wrapper.get("precision", "float32"), device.type),
                 "deterministic": runner.deterministic,
                 "packages": environment.packages(),
             },

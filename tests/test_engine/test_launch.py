@@ -60,8 +60,7 @@ def test_two_processes_give_the_losses_of_one_with_the_doubled_batch(tmp_path, l
         "torch.distributed.run",
         "--nproc_per_node",
         "2",
-        "--master_port",
-        "29617",
+        "--standalone",
     ]
     for epochs in lives:  # leave after so many epochs, and resume
         whole = [*command, str(tmp_path / "program.py"), str(tmp_path / "two"), epochs]
@@ -98,8 +97,7 @@ def test_processes_share_running_statistics_and_flags(tmp_path):
         "torch.distributed.run",
         "--nproc_per_node",
         "2",
-        "--master_port",
-        "29618",
+        "--standalone",
     ]
     done = subprocess.run(
         [*command, str(tmp_path / "program.py")], env=QUIET, capture_output=True, text=True, timeout=200
