@@ -73,3 +73,12 @@ def test_several_students_are_named():
 def test_full_labels_of_another_kind_are_no_few_labels():
     frames = {"labels": "frame labels", "num_labelled": 431}
     assert not glance(seeds("baseline/utd_b", **frames), taught(frames, (83.0, 84.0, 82.0)))
+
+
+def test_a_gain_between_two_precisions_is_marked():
+    alone, group = seeds("baseline/utd_s13_b", (80.0, 81.0, 82.0), **FEW), taught(FEW, (83.0, 84.0, 82.0))
+    assert "83.0 ± 1.0 (+2.0) |" in glance(alone, group)
+    for found in group:
+        found["environment"]["precision"] = "bfloat16"
+    assert "83.0 ± 1.0 (+2.0¶) |" in glance(alone, group)
+    assert "| +2.0¶ (" in model_zoo([metafile(alone), metafile(group)])

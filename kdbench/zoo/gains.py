@@ -7,6 +7,7 @@ from ..statistics import budget_differences, holm, paired_t, student_interval
 from .measured import NOT_RUN, Measured
 
 OVER_SEEDS = "t"  # behind what was computed from seeds alone
+OTHER_PRECISION = "¶"  # behind a gain
 
 
 class Gain(NamedTuple):
@@ -24,6 +25,12 @@ class Gain(NamedTuple):
     seeds: int
     over_seeds: bool
     budget: tuple[str, ...]  # how the budgets differ
+    one_precision: bool = True
+
+    @property
+    def text(self) -> str:
+        """The difference with its sign, marked where the two did not compute in one precision."""
+        return f"{self.value:+.1f}{'' if self.one_precision else OTHER_PRECISION}"
 
 
 def gain(entry: Measured, other: Measured) -> Gain | None:
@@ -36,13 +43,18 @@ def gain(entry: Measured, other: Measured) -> Gain | None:
         return None
     differences = [ours - theirs for ours, theirs in pairs]
     mean, wins = sum(differences) / len(pairs), sum(ours > theirs for ours, theirs in pairs)
-    budget = tuple(budget_differences(entry.budget, other.budget))
+    terms = tuple(budget_differences(entry.budget, other.budget)), is_one_precision(entry, other)
     for kept in entry.result.get("Paired", ()):
         if kept["Against"] == other.name and kept["Students"] == other.fingerprints:
             low, high = kept["Interval"]
-            return Gain(mean, low, high, kept["P"], wins, len(pairs), False, budget)
+            return Gain(mean, low, high, kept["P"], wins, len(pairs), False, *terms)
     low, high = student_interval(differences) or (None, None)
-    return Gain(mean, low, high, paired_t(differences), wins, len(pairs), True, budget)
+    return Gain(mean, low, high, paired_t(differences), wins, len(pairs), True, *terms)
+
+
+def is_one_precision(entry: Measured, other: Measured) -> bool:
+    """Whether both rows computed in one precision."""
+    return bool(entry.metadata["Precision"] == other.metadata["Precision"])
 
 
 def gain_texts(gains: Sequence[Gain | None]) -> list[str]:
@@ -58,7 +70,7 @@ def gain_texts(gains: Sequence[Gain | None]) -> list[str]:
 def _text(one: Gain, p: float | None) -> str:
     said = "; other budget" if one.budget else "" if p is None else f"; p {p_text(p)}"
     seeds_only = f" {OVER_SEEDS}" if p is not None and one.over_seeds else ""
-    return f"{one.value:+.1f} ({one.wins}/{one.seeds}{said}{seeds_only})"
+    return f"{one.text} ({one.wins}/{one.seeds}{said}{seeds_only})"
 
 
 def p_text(p: float) -> str:

@@ -13,7 +13,7 @@ ALONE = "labels alone"
 _HEAD = (
     "\n## Few labels at a glance\n\nMean ± standard deviation over seeds and, in brackets, the mean gain over the "
     "student alone with the same labels and seeds; intervals and p stand in the tables above. § fewer than three "
-    "seeds.\n"
+    "seeds. ¶ The two computed in different precisions.\n"
 )
 Key = tuple[str, str, str, str]  # data set, protocol, student, setting
 
@@ -92,4 +92,4 @@ def _spread(entry: Measured | None) -> str:
 
 def _cell(entry: Measured | None, alone: Measured | None) -> str:
     gained = gain(entry, alone) if entry and alone else None
-    return _spread(entry) + (f" ({gained.value:+.1f})" if gained else "")
+    return _spread(entry) + (f" ({gained.text})" if gained else "")

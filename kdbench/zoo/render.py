@@ -17,7 +17,7 @@ _FOOT = (
     "and corrected by Holm's rule for the rows of the table, those with another budget left out. Seconds are of "
     "training, wall clock; CPU time is that of a step, with the teacher's. “–” was not run. † The row has changed "
     "since it was measured. ‡ Measured with uncommitted changes. § Not to be relied on: fewer than three seeds, or "
-    "code or test data are not known.\n"
+    "code or test data are not known. ¶ The two rows of a gain computed in different precisions.\n"
 )
 _PUBLISHED = (
     "\n## Published numbers\n\nOf other authors, with their protocol and their rule of selection; they stand in no "
