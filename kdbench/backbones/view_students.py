@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..mixture import log_mean
 from ..registry import BACKBONES
 from .multimodal import Members
 
@@ -53,7 +54,7 @@ class ViewStudents(nn.Module):
             shown = shown | ~shown.any(1, keepdim=True)
         embeddings, peers = self._seen(inputs, shown)
         out = {
-            "logits": mean_of_shown(peers.float().log_softmax(2), shown),
+            "logits": log_mean(peers.float().log_softmax(2), shown),
             "peers": peers,
             "view_logits": peers,
             "view_embeddings": embeddings,
@@ -89,18 +90,3 @@ def _one_view(network: nn.Module, inputs: Sequence[Tensor], shown: Tensor | None
 def _placed(rows: Tensor, chosen: Tensor, shown: Tensor) -> Tensor:
     """Rows of the chosen clips in their places, zeros in those of clips that are not shown."""
     return rows.new_zeros(len(shown), rows.shape[1]).index_put((chosen,), rows) * shown[:, None]
-
-
-def mean_of_shown(logs: Tensor, shown: Tensor | None) -> Tensor:
-    """The log of the mean probability over the views that are there: logarithms ``(B, V, K)`` to ``(B, K)``.
-
-    ``shown`` ``(B, V)`` bool has a view a clip at least; None is all.
-
-    >>> logs = torch.tensor([[[0.9, 0.1], [0.5, 0.5]]]).log()
-    >>> mean_of_shown(logs, torch.tensor([[True, False]])).exp()
-    tensor([[0.9000, 0.1000]])
-    """
-    if shown is None:
-        shown = torch.ones(logs.shape[:2], dtype=torch.bool, device=logs.device)
-    joined = logs.masked_fill(~shown[..., None], -torch.inf).logsumexp(1)
-    return joined - shown.sum(1, keepdim=True).to(joined.dtype).log()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from .precision import precise
+from .processes import mean_over_processes
 
 
 class DistributionAlignment(nn.Module):
@@ -38,6 +39,7 @@ class DistributionAlignment(nn.Module):
         (logits,) = precise(logits)
         aligned = logits + self.offset
         if self.training:
-            self.share.lerp_(aligned.softmax(1).mean(0).to(self.share), self.pace)
+            mean = mean_over_processes(aligned.softmax(1).mean(0))
+            self.share.lerp_(mean.to(self.share), self.pace)
             self.offset -= self.rate * (len(self.share) * self.share).clamp(min=1e-3).log()
         return aligned

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from .base import Distiller
 from .infonce import info_nce_loss
 from .negatives import SampleClasses
 from .precision import precise, without_autocast
+from .processes import gathered, world_size
 
 NEGATIVES = ("per_sample", "shared", "in_batch")
 POSITIVES = ("exact", "relax")
@@ -215,7 +215,7 @@ class CRD(Distiller):
             return self.log_normalisers
         num_samples = len(self.bank_student)
         found = torch.stack([crd_log_normaliser(side, num_samples) for side in scores])
-        found = torch.stack(_gathered(found)).logsumexp(0) - math.log(_world_size())
+        found = torch.stack(gathered(found)).logsumexp(0) - math.log(world_size())
         found = torch.where(self.log_normalisers.isfinite().all(), self.log_normalisers, found)
         if self.training:
             self.log_normalisers.copy_(found)
@@ -224,7 +224,7 @@ class CRD(Distiller):
 
     @torch.no_grad()
     def _remember(self, index: Tensor, student: Tensor, teacher: Tensor) -> None:
-        index, student, teacher = (torch.cat(_gathered(x)) for x in (index, student, teacher))
+        index, student, teacher = (torch.cat(gathered(x)) for x in (index, student, teacher))
         # A sample that comes twice writes the same row twice, its last one: the order of writes is not defined on GPUs.
         places = torch.arange(len(index), device=index.device)
         last = torch.where(index[:, None] == index, places, -1).argmax(1)
@@ -238,16 +238,3 @@ def _embedded(embedder: nn.Linear, embedding: Tensor) -> Tensor:
 
 def _look_again(distiller: CRD, _: Any) -> None:
     distiller._is_set = False
-
-
-def _world_size() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _gathered(tensor: Tensor) -> list[Tensor]:
-    """This tensor of every process; all have the same shape, because a sampler evens out the last batch."""
-    if _world_size() == 1:
-        return [tensor]
-    parts = [torch.empty_like(tensor) for _ in range(_world_size())]
-    dist.all_gather(parts, tensor.contiguous())
-    return parts

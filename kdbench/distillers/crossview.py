@@ -4,12 +4,12 @@ doi 10.15837/ijccc.2025.5.6883. A skeleton teacher, one student a view, pseudo-l
 agreement of the students.
 """
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..mixture import log_mean
 from ..registry import DISTILLERS, near
 from ..spec import IGNORED, SINGLE_LABEL, STRONG, DataSpec, Fields, Needs
 from .alignment import DistributionAlignment
@@ -18,6 +18,7 @@ from .dml import labels_loss
 from .infonce import info_nce_loss
 from .kd import kd_loss
 from .precision import precise
+from .processes import sum_over_processes
 
 RULES = ("threshold", "balanced", "all")
 SOURCES = ("teacher", "joint")
@@ -42,9 +43,8 @@ def flexible_thresholds(counts: Tensor, threshold: float) -> Tensor:
     """A threshold for each class, ``(K,)``: lower where fewer clips have passed it, ``threshold * b / (2 - b)``.
 
     ``counts`` ``(K,)`` are the clips of each class that the teacher was sure of, ``b`` their share of the largest
-    count
-    (FlexMatch, Zhang et al., NeurIPS 2021: curriculum thresholds in their convex mapping). Before any clip all have
-    ``threshold``.
+    count (FlexMatch, Zhang et al., NeurIPS 2021: curriculum thresholds in their convex mapping). Before any clip all
+    have ``threshold``.
 
     >>> flexible_thresholds(torch.tensor([4.0, 2.0, 0.0]), threshold=0.9)
     tensor([0.9000, 0.3000, 0.0000])
@@ -85,32 +85,21 @@ def _mutual(logs: Tensor, shown: Tensor, detach: bool) -> Tensor:
 
 def _jsd(logs: Tensor, shown: Tensor) -> Tensor:
     """The entropy of the mean over a clip's views less their mean entropy, ``(B,)``."""
-    mean = _entropy(mean_log(logs, shown))
+    mean = _entropy(log_mean(logs, shown))
     return mean - (_entropy(logs) * shown).sum(1) / shown.sum(1).clamp(min=1).to(logs.dtype)
-
-
-def mean_log(logs: Tensor, shown: Tensor | None = None) -> Tensor:
-    """The logarithm of the mean of the views' (or students') probabilities: logarithms ``(B, V, K)`` to ``(B, K)``.
-
-    ``shown`` ``(B, V)`` bool says which views are there; the mean is over these.
-    """
-    if shown is None:
-        return logs.logsumexp(1) - math.log(logs.shape[1])
-    count = shown.sum(1, keepdim=True).clamp(min=1).to(logs.dtype)
-    return logs.masked_fill(~shown[..., None], -1e4).logsumexp(1) - count.log()
 
 
 def joint_logits(teacher: Tensor, views: Tensor, shown: Tensor | None = None) -> Tensor:
     """What teacher and students say together: ``log`` of the teacher's times the students' mean probabilities.
 
-    Logits ``(B, K)`` and ``(B, V, K)``, with ``shown`` as in ``mean_log``, to ``(B, K)``, which no gradient passes. A
+    Logits ``(B, K)`` and ``(B, V, K)``, with ``shown`` as in ``log_mean``, to ``(B, K)``, which no gradient passes. A
     product of experts (Hinton, Neural Computation 2002): of two modalities that err apart, the sure one decides.
 
     >>> joint_logits(torch.tensor([[2.0, 0.0]]), torch.tensor([[[0.0, 3.0]]])).softmax(1)
     tensor([[0.2689, 0.7311]])
     """
     teacher, views = precise(teacher.detach(), views.detach())
-    return teacher.log_softmax(1) + mean_log(views.log_softmax(2), shown)
+    return teacher.log_softmax(1) + log_mean(views.log_softmax(2), shown)
 
 
 def _entropy(logs: Tensor) -> Tensor:
@@ -297,7 +286,8 @@ class CrossView(Distiller):
         if self.rule == "balanced" and self.training:
             label = pseudo_labels(teacher, self.threshold)
             classes = torch.arange(len(self.sure), device=label.device)
-            self.sure += (label.reshape(-1, 1) == classes).sum(0).to(self.sure)
+            named = (label.reshape(-1, 1) == classes).sum(0)
+            self.sure += sum_over_processes(named).to(self.sure)
 
     def _contrast(self, student: Fields, teacher: Fields) -> Tensor:
         own = student.view_embeddings if self.views else student.embedding.flatten(1).unsqueeze(1)

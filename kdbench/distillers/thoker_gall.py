@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..mixture import log_mean
 from ..registry import DISTILLERS
 from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
-from .crossview import mean_log
 from .dml import labels_loss, mutual_loss
 from .precision import precise
 
@@ -31,7 +31,7 @@ def ensemble_logits(peers: Tensor) -> Tensor:
     tensor([[0.7500, 0.2500]])
     """
     (peers,) = precise(peers)
-    return mean_log(peers.log_softmax(2))
+    return log_mean(peers.log_softmax(2))
 
 
 @DISTILLERS.register_module()

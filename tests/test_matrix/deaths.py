@@ -115,12 +115,12 @@ def begun(folder: Path) -> list[str]:
 
 
 def records(folder: Path) -> dict[str, Any]:
-    """Every result without times and commands, and the hashes of its files."""
+    """Every result without times, commands and commit (which its ``run_id`` holds), and the hashes of its files."""
     found = {}
     for path in sorted(folder.glob("work_dirs/*/*/seed*/result.yml")):
         result = yaml.safe_load(path.read_text())
         assert result["train"]["wall_seconds"] > 0
-        kept = {key: value for key, value in result.items() if key not in ("train", "repro")}
+        kept = {key: value for key, value in result.items() if key not in ("train", "repro", "run_id")}
         files = ("student.safetensors", "predictions.safetensors", "history.json")
         found[str(path.relative_to(folder))] = kept | {name: file_hash(path.parent / name) for name in files}
     return found
