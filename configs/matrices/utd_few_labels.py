@@ -8,7 +8,7 @@ are in utd_few_labels_methods, teachers that saw all labels in utd_labelled_teac
 seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
-_student = ("inertial_cnn", "depth_cnn")
+_student = ("inertial_cnn", "depth_cnn_small")
 _term_by_term = ("crossview_logit", None, "crossview_balanced", "crossview_aligned", "crossview_joint")
 rows = [
     dict(row="baseline/utd_{few}_labels_{net}", axes=dict(few=_few, net=("skeleton_cnn", *_student))),

@@ -7,7 +7,7 @@ weights, inertial ones those chosen on the validation subject where there are so
 seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
-_student = ("inertial_cnn", "depth_cnn")
+_student = ("inertial_cnn", "depth_cnn_small")
 _methods = (
     "mars",
     "mers",

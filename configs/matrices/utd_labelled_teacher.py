@@ -7,7 +7,7 @@ utd_few_labels, where the labels are few for both. Labels alone are the same in 
 seeds = (0, 1, 2, 3, 4)
 amp = "auto"
 _few = ("s13", "s1", "p25", "p10")
-_student = ("inertial_cnn", "depth_cnn")
+_student = ("inertial_cnn", "depth_cnn_small")
 _term_by_term = ("crossview_logit", None, "crossview_balanced", "crossview_aligned", "crossview_joint")
 rows = [
     dict(row="baseline/utd_{few}_labels_{student}", axes=dict(few=_few, student=_student)),

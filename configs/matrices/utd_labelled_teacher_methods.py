@@ -25,13 +25,13 @@ rows = [
         distiller=("utd_fitnet", *_methods),
     ),
     dict(
-        row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_depth_cnn",
+        row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_depth_cnn_small",
         axes=dict(few=_few),
         distiller=("fitnet", *_methods),
     ),
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_{student}_peers",
-        axes=dict(few=_few, student=("inertial_cnn", "depth_cnn")),
+        axes=dict(few=_few, student=("inertial_cnn", "depth_cnn_small")),
         distiller="thoker_gall",
     ),
 ]

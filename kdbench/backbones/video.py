@@ -55,6 +55,7 @@ class FrameCNN(nn.Module):
     The stages ``convs.i`` are ``(B * T, C, H, W)``. ``rendered=True`` is for depth renderings as bytes (see
     ``with_persons``): frames that are 0 everywhere, where nobody is, cost nothing and give zeros, and the stages have
     the other frames only. ``context`` residual blocks over time follow, which tell a frame of its neighbours.
+    ``shrink`` averages squares of so many pixels a side before all else.
     """
 
     def __init__(
@@ -68,10 +69,11 @@ class FrameCNN(nn.Module):
         first_stride: int = 2,
         context: int = 0,
         block_dropout: float = 0.1,
+        shrink: int = 1,
     ):
         super().__init__()
         self.difference, self.rendered, self.grid, self.width = difference, rendered, tuple(grid), width
-        self.in_channels = in_channels
+        self.in_channels, self.shrink = in_channels, shrink
         first = in_channels * (2 if difference else 1)
         strides = (first_stride, *(2,) * (len(widths) - 1))
         self.convs = nn.ModuleList(
@@ -99,6 +101,8 @@ class FrameCNN(nn.Module):
         batch = video.shape[:2]
         shown = video.flatten(2).any(2).flatten() if self.rendered else None
         video = with_persons(video) if self.rendered else video
+        if self.shrink > 1:
+            video = F.avg_pool2d(video.flatten(0, 1), self.shrink).unflatten(0, batch)
         frames = (with_difference(video) if self.difference else video).flatten(0, 1)
         if shown is None:
             return self._encoded(frames).unflatten(0, batch)
@@ -125,7 +129,8 @@ class VideoCNN(Classifier):
 
     ``modality`` is what it reads: ``"depth"`` (closeness and person mask), ``"rgb"``, or any name with
     ``in_channels``. ``temporal`` is ``"conv"`` or ``"attention"``; ``strides`` gives its depth and, for
-    ``"conv"``, where the length is halved. ``difference`` appends the difference to the next frame. Taps:
+    ``"conv"``, where the length is halved. ``difference`` appends the difference to the next frame; ``shrink`` averages
+    squares of so many pixels a side first. Taps:
     ``frames`` ``(B, T, width)``, ``frame_stages`` ``[(B * T, C, H, W)]`` and those of the network over time.
     """
 
@@ -142,13 +147,14 @@ class VideoCNN(Classifier):
         strides: Sequence[int] = (1, 2),
         block_dropout: float = 0.1,
         dropout: float = 0.4,
+        shrink: int = 1,
     ):
         super().__init__()
         if in_channels is None and modality not in CHANNELS:
             raise ValueError(f"the modality '{modality}' needs in_channels; known are: {', '.join(CHANNELS)}")
         self.reads = (modality,)
         channels = CHANNELS[modality] if in_channels is None else in_channels
-        self.frames = FrameCNN(channels, width, frame_widths, grid, difference)
+        self.frames = FrameCNN(channels, width, frame_widths, grid, difference, shrink=shrink)
         self.body, taps = temporal_network(temporal, width, strides, block_dropout)
         stages = [f"frames.convs.{i}" for i in range(len(frame_widths))]
         taps = {**prefixed("body", taps), "frames": "frames", "frame_stages": stages}

@@ -58,6 +58,8 @@ PARAMETERS = {
     "depth_attention": 431_419,
     "depth_cnn": 380_475,
     "depth_cnn_peers": 760_950,
+    "depth_cnn_small": 88_171,
+    "depth_cnn_small_peers": 176_342,
     "depth_ridge": 120_987,
     "depth_view_students": 1_067_697,
     "depth_view_students_shared": 355_899,

@@ -5,7 +5,7 @@ import torch
 
 from kdbench.backbones import AudioCNN, FrameCNN, InertialCNN, SpectrogramCNN, VideoCNN
 from kdbench.backbones.inertial import with_magnitudes
-from kdbench.backbones.video import with_difference
+from kdbench.backbones.video import with_difference, with_persons
 from kdbench.taps import Taps
 
 
@@ -78,3 +78,18 @@ def test_a_sound_is_felt_in_its_own_frame() -> None:
 
 def test_audio_reads_audio() -> None:
     assert AudioCNN(5)(torch.randn(2, 6, 8, 32)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("rendered", [False, True])
+def test_shrunken_frames_are_averages_of_squares(rendered: bool) -> None:
+    torch.manual_seed(0)
+    small = FrameCNN(1, 8, (4, 8), (2, 2), difference=True, rendered=rendered, shrink=2).eval()
+    whole = FrameCNN(1, 8, (4, 8), (2, 2), difference=True).eval()
+    whole.load_state_dict(small.state_dict())
+    video = torch.rand(2, 3, 1, 16, 16) * 0.5 + 0.25
+    video[0, 1] = 0  # nobody is seen
+    found = small(video)
+    seen = with_persons(video) if rendered else video
+    squares = seen.reshape(2, 3, 1, 8, 2, 8, 2).mean((4, 6))
+    shown = torch.tensor([[1, 0 if rendered else 1, 1], [1, 1, 1]])[..., None]
+    torch.testing.assert_close(found, whole(squares) * shown)
