@@ -1,4 +1,4 @@
-"""UTD-MHAD, cross-subject, all labels: late fusion of 2 networks that were trained alone (tools/test.py; nothing is trained)."""
+"""UTD-MHAD, cross-subject, all labels: late fusion of 2 networks that were trained alone; nothing is trained."""
 
 from mmengine.config import read_base
 
@@ -6,7 +6,7 @@ with read_base():
     from .._base_.datasets.utd import *
     from .._base_.models.multimodal import late_fusion as student
     from .._base_.runtime import *
-    from .._base_.schedules.adamw_60e import *
+    from .._base_.schedules.untrained import *
 
 from kdbench.models import Distillation
 

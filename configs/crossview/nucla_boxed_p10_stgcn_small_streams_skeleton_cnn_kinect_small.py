@@ -1,0 +1,21 @@
+"""N-UCLA, train views 1 2, test view 3, labels of 10 % of the clips, the others without labels, as CTR-GCN reads it: four-stream ST-GCN teacher, small skeleton CNN of joints as student, KL and pseudo-labels."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.nucla_boxed_p10 import *
+    from .._base_.distillers.crossview import crossview_pseudo as distiller
+    from .._base_.models.skeleton import skeleton_cnn_kinect_small as student
+    from .._base_.models.skeleton_graphs import stgcn_small_streams as teacher
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_80e import *
+
+from kdbench.models import Distillation
+
+model = dict(
+    type=Distillation,
+    data=data,
+    teacher=teacher,
+    student=student,
+    distiller=distiller,
+)
