@@ -116,10 +116,12 @@ FEW_LABELS = [path for path in ROWS if "teacher" in imported_parts(path) and "te
 
 def test_few_labels_of_utd_come_in_both_settings() -> None:
     data = {imported_parts(path)["data"] for path in FEW_LABELS}
-    few = {"utd_s13", "utd_s1", "utd_p25", "utd_p10"}
-    seen_from_three_sides = {"utd_s13_depth_views", "utd_s1_depth_views"}
-    ntu = {f"ntu60_xsub_{few}" for few in ("p5", "p10", "p25", "p50", "p10_takes")}
-    assert data == few | {f"{name}_labelled_teacher" for name in few} | seen_from_three_sides | ntu
+    fractions = ("p5", "p10", "p25", "p50")
+    few = {f"utd_{few}" for few in ("s13", "s1", *fractions)}
+    seen_from_three_sides = {f"{name}_depth_views" for name in few}
+    ntu = {f"ntu60_xsub_{fraction}" for fraction in (*fractions, "p10_takes")}
+    nucla = {f"nucla_boxed_{fraction}" for fraction in fractions}
+    assert data == few | {f"{name}_labelled_teacher" for name in few} | seen_from_three_sides | ntu | nucla
 
 
 @pytest.mark.parametrize("path", FEW_LABELS, ids=name)

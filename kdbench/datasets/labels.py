@@ -8,6 +8,8 @@ import numpy as np
 from ..registry import near
 from ..spec import IGNORED
 
+UNLABELLED = ("keep", "drop")  # what becomes of clips whose label may not be used
+
 
 def balanced_fraction(labels: np.ndarray, fraction: float, seed: int = 0) -> np.ndarray:
     """Mask, ``(N,)`` bool, of a seeded class-balanced subset: ``ceil(fraction * N)`` clips, each class at least one.

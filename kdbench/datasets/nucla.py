@@ -14,7 +14,7 @@ from ..registry import DATASETS, check_known, near
 from ..spec import InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform
 from .files import check_finite, read_npz, root_folder
-from .labels import hide_labels, labelled_mask
+from .labels import UNLABELLED, hide_labels, labelled_mask
 from .transforms.skeleton import canonical_skeleton
 
 CLASSES = (
@@ -96,7 +96,7 @@ class NUCLA(ClipDataset):
     keeps the direction of the camera out (``kinect_v1`` is the graph). ``root`` holds ``nucla_skeleton.npz``; by
     default ``$KDBENCH_DATA_ROOT/nucla``. ``protocol`` is ``"cross-view"`` (train 1 2, test 3),
     ``"single-view"`` (train 1, val 2, test 3) or ``"cross-subject"`` (train 1-5, test 6-10); ``labelled`` hides labels
-    of training clips as in ``UTDMHAD``.
+    of training clips and ``unlabelled="drop"`` leaves these out, as in ``UTDMHAD``.
 
     For a student a view there are two more inputs: ``view_skeleton`` ``(V, T, 20, 3)``, a place for each training view,
     of which a clip takes its own, the others zeros, and ``view_shown`` ``(V,)`` float32, 1 where it stands. So a
@@ -111,19 +111,23 @@ class NUCLA(ClipDataset):
         protocol: str = "cross-view",
         modalities: Sequence[str] = ("skeleton",),
         labelled: Mapping | None = None,
+        unlabelled: str = "keep",
         transforms: Sequence[dict | Transform] = (),
     ):
         super().__init__(transforms)
         check_known("modality", modalities, MODALITIES)
+        check_known("unlabelled", [unlabelled], UNLABELLED)
         self.modalities = tuple(modalities)
         self._views = self._trained_views(protocol)
         column, values = split_values(split, protocol)
         clips, recordings = read_clips(data_file(root))
         chosen = np.flatnonzero(np.isin(getattr(clips, column), values))
+        rule = labelled if split == "train" else None
+        mask = labelled_mask(rule, clips.label[chosen], clips.subject[chosen])
+        if unlabelled == "drop":
+            chosen, mask = chosen[mask], mask[mask]
         self.clips = clips.rows(chosen)
         self._skeletons = [canonical(recordings[row]) for row in chosen]
-        rule = labelled if split == "train" else None
-        mask = labelled_mask(rule, self.clips.label, self.clips.subject)
         self._targets = hide_labels(self.clips.label, mask)
 
     def _trained_views(self, protocol: str) -> tuple[int, ...]:

@@ -82,6 +82,11 @@ def test_hidden_labels_are_those_of_other_subjects(tmp_path: Path) -> None:
     assert (data.targets[~shown] == IGNORED).all()
     assert (data.targets[shown] == data.clips.label[shown]).all()
     assert (NUCLA(root, "test", labelled={"subjects": (2, 3)}).targets >= 0).all()
+    alone = NUCLA(root, labelled={"subjects": (2, 3)}, unlabelled="drop")
+    assert list(alone.clips.subject) == list(data.clips.subject[shown])
+    assert (alone.targets == data.targets[shown]).all()
+    for mine, place in zip(range(len(alone)), np.flatnonzero(shown), strict=True):
+        assert np.array_equal(alone[mine]["inputs"]["skeleton"], data[int(place)]["inputs"]["skeleton"])
 
 
 def test_a_clip_of_one_frame_can_be_augmented(tmp_path: Path) -> None:
@@ -122,6 +127,8 @@ def test_bad_requests_say_what_there_is(tmp_path: Path) -> None:
         ValueError, match="modality 'rgb' is unknown; there is: skeleton, view_shown, view_skeleton"
     ):
         NUCLA(root, modalities=("rgb",))
+    with pytest.raises(ValueError, match="unlabelled 'hide' is unknown; there is: drop, keep"):
+        NUCLA(root, unlabelled="hide")
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ...registry import DATASETS, check_known
 from ...spec import InvalidDataError
 from ..base import ClipDataset, Draw, Sample, Transform, generator, transformed
 from ..files import existing_folder, root_folder
-from ..labels import hide_labels, labelled_mask
+from ..labels import UNLABELLED, hide_labels, labelled_mask
 from ..recordings import Problem, Substitutes
 from .names import ACTIONS, Name, groups, in_split, protocol_of
 from .persons import pre_normalised
@@ -19,7 +19,7 @@ from .videos import Videos
 
 PERSONS, CAMERAS = 2, 3
 SHOWN = "view_shown"
-ON_PROBLEM, UNLABELLED = ("substitute", "fail"), ("keep", "drop")
+ON_PROBLEM = ("substitute", "fail")
 _FRAMES = 1 << 32  # the random stream that draws them, far from those of the transforms
 
 
