@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..registry import near
+from ..registry import check_known, near
 from ..spec import IGNORED
 
 UNLABELLED = ("keep", "drop")  # what becomes of clips whose label may not be used
@@ -61,3 +61,21 @@ def labelled_mask(rule: Mapping | None, labels: np.ndarray, subjects: np.ndarray
 def hide_labels(labels: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """Targets, ``(N,)`` int64: the label where ``labelled``, the ignore index elsewhere."""
     return np.where(labelled, labels, IGNORED).astype(np.int64)
+
+
+def with_labels(
+    rule: Mapping | None, unlabelled: str, rows: np.ndarray, labels: np.ndarray, subjects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a split that stay, and their targets; both ``(N,)`` int64.
+
+    ``rows`` are places in ``labels`` and ``subjects``, of which ``rule`` shows the label as in ``labelled_mask``. The
+    others have the target -100 (``unlabelled="keep"``) or are left out (``"drop"``).
+
+    >>> with_labels({"subjects": (7,)}, "drop", np.array([0, 2]), np.array([4, 5, 6]), np.array([7, 7, 8]))
+    (array([0]), array([4]))
+    """
+    check_known("unlabelled", [unlabelled], UNLABELLED)
+    mask = labelled_mask(rule, labels[rows], subjects[rows])
+    if unlabelled == "drop":
+        rows, mask = rows[mask], mask[mask]
+    return rows, hide_labels(labels[rows], mask)

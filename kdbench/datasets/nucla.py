@@ -14,7 +14,7 @@ from ..registry import DATASETS, check_known, near
 from ..spec import InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform
 from .files import check_finite, read_npz, root_folder
-from .labels import UNLABELLED, hide_labels, labelled_mask
+from .labels import with_labels
 from .transforms.skeleton import canonical_skeleton
 
 CLASSES = (
@@ -116,19 +116,15 @@ class NUCLA(ClipDataset):
     ):
         super().__init__(transforms)
         check_known("modality", modalities, MODALITIES)
-        check_known("unlabelled", [unlabelled], UNLABELLED)
         self.modalities = tuple(modalities)
         self._views = self._trained_views(protocol)
         column, values = split_values(split, protocol)
         clips, recordings = read_clips(data_file(root))
         chosen = np.flatnonzero(np.isin(getattr(clips, column), values))
         rule = labelled if split == "train" else None
-        mask = labelled_mask(rule, clips.label[chosen], clips.subject[chosen])
-        if unlabelled == "drop":
-            chosen, mask = chosen[mask], mask[mask]
+        chosen, self._targets = with_labels(rule, unlabelled, chosen, clips.label, clips.subject)
         self.clips = clips.rows(chosen)
         self._skeletons = [canonical(recordings[row]) for row in chosen]
-        self._targets = hide_labels(self.clips.label, mask)
 
     def _trained_views(self, protocol: str) -> tuple[int, ...]:
         """The views that have a student each; a ``ValueError`` if inputs for them are asked for and there are none."""

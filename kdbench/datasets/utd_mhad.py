@@ -16,7 +16,7 @@ from ..registry import DATASETS, near
 from ..spec import DataSpec, InvalidDataError
 from .base import ClipDataset, Draw, Sample, Transform, built_transforms, transformed
 from .files import check_finite, default_cache_dir, existing_folder, read_npz, root_folder
-from .labels import hide_labels, labelled_mask
+from .labels import with_labels
 from .transforms.inertial import scaled_inertial
 from .transforms.skeleton import canonical_skeleton
 from .transforms.time import resample
@@ -88,15 +88,10 @@ def select(
     unlabelled: str = "keep",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of ``all_clips()`` that make a split, and their targets; both ``(N,)`` int64. Needs no file."""
-    if unlabelled not in ("keep", "drop"):
-        raise ValueError(f"unlabelled='{unlabelled}'; there is: drop, keep")
     clips = all_clips()
     rows = np.flatnonzero(np.isin(clips.subject, split_subjects(split, protocol, train_subjects)))
     rule = labelled if split == "train" else None  # only training clips lose their label
-    mask = labelled_mask(rule, clips.label[rows], clips.subject[rows])
-    if unlabelled == "drop":
-        rows, mask = rows[mask], mask[mask]
-    return rows, hide_labels(clips.label[rows], mask)
+    return with_labels(rule, unlabelled, rows, clips.label, clips.subject)
 
 
 def checked_modalities(modalities: Sequence[str]) -> tuple[str, ...]:

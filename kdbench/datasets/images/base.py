@@ -9,7 +9,7 @@ import numpy as np
 from ...registry import near
 from ..base import ClipDataset, Sample, Transform
 from ..files import existing_folder, root_folder
-from ..labels import hide_labels, labelled_mask
+from ..labels import with_labels
 
 
 def data_folder(root: str | Path | None, folder: str, remedy: str) -> Path:
@@ -37,8 +37,6 @@ def select(
     ``num_images`` takes so many, evenly spaced in the order of the files. ``labelled`` and ``unlabelled`` change
     training only.
     """
-    if unlabelled not in ("keep", "drop"):
-        raise ValueError(f"unlabelled='{unlabelled}'; there is: drop, keep")
     if labelled is not None and "subjects" in labelled:
         raise ValueError(
             f"labelled={dict(labelled)}; images have no subjects, it is None or dict(fraction=, seed=)"
@@ -48,10 +46,8 @@ def select(
     rows = np.arange(len(labels))
     if num_images is not None:
         rows = (rows[:num_images] * len(labels)) // num_images
-    mask = labelled_mask(labelled if is_training else None, labels[rows], np.array([]))
-    if unlabelled == "drop":
-        rows, mask = rows[mask], mask[mask]
-    return rows, hide_labels(labels[rows], mask)
+    nobody = np.zeros(len(labels), np.int64)
+    return with_labels(labelled if is_training else None, unlabelled, rows, labels, nobody)
 
 
 class ImageDataset(ClipDataset):
