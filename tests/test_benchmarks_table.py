@@ -97,9 +97,8 @@ def test_an_unknown_suite_names_those_that_there_are() -> None:
     assert "no suite is called stop; there is: step, cache" in done.stderr
 
 
-def test_the_page_has_the_machine_the_figures_and_what_was_left_out(monkeypatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    import performance_page
+def test_the_page_has_the_machine_the_figures_and_what_was_left_out(tool) -> None:
+    performance_page = tool("performance_page")
 
     machine = {**suites.machine(), "load average after": [0.0, 0.0, 0.0]}
     found = {

@@ -1,7 +1,5 @@
 """Which cells a matrix has, in which order, and what it leaves out or refuses."""
 
-import importlib
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from kdbench.matrix import cells as cells_module
 from kdbench.matrix.cells import AMP, Cell, maker
 from kdbench.matrix.files import Matrix, Wish
 from kdbench.matrix.plan import clear, others
-from tests.toy_project import ROOT
 
 from .toys import ALONE, KD, STEM, TEACHER, finish, plan_of
 
@@ -32,7 +29,7 @@ def test_a_teacher_is_found_by_itself_and_comes_before_its_student(folder) -> No
 
 
 @pytest.mark.parametrize("smoke", [False, True])
-def test_a_cell_is_what_its_command_line_composes(folder, smoke) -> None:
+def test_a_cell_is_what_its_command_line_composes(folder, smoke, tool, monkeypatch) -> None:
     options = {"model.distiller.tau": 2.0, "optim_wrapper.optimizer.betas": [0.8, 0.9]}
     plan = plan_of(
         folder,
@@ -42,13 +39,9 @@ def test_a_cell_is_what_its_command_line_composes(folder, smoke) -> None:
     )
     (key,) = plan.asked
     cell = plan.cells[key]
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        train, command = importlib.import_module("train"), importlib.import_module("command")
-        sys.argv = ["train.py", *cell.arguments]
-        arguments = train.parse()
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+    train, command = tool("train"), tool("command")
+    monkeypatch.setattr("sys.argv", ["train.py", *cell.arguments])
+    arguments = train.parse()
     config = command.composed(arguments)
     assert config.work_dir == cell.folder
     assert (config.row.sha256, config.row.seed, config.row.name) == (cell.sha256, 2, cell.row)

@@ -71,9 +71,8 @@ def test_bad_arguments_say_what_is_possible(words, message):
 
 
 @pytest.mark.parametrize("modality", ["depth", "skeleton", "inertial", "image"])
-def test_draws_single_modalities(tmp_path, modality, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    import browse_dataset
+def test_draws_single_modalities(tmp_path, modality, tool):
+    browse_dataset = tool("browse_dataset")
 
     rng = np.random.default_rng(0)
     shapes = {"depth": (12, 2, 20, 16), "skeleton": (12, 20, 3), "inertial": (30, 6), "image": (3, 8, 8)}
@@ -83,11 +82,10 @@ def test_draws_single_modalities(tmp_path, modality, monkeypatch):
     assert out.stat().st_size > 3000
 
 
-def test_draws_a_picture_beside_its_second_view(tmp_path, monkeypatch):
+def test_draws_a_picture_beside_its_second_view(tmp_path, tool):
     from PIL import Image
 
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    import browse_dataset
+    browse_dataset = tool("browse_dataset")
 
     red, blue = np.zeros((2, 3, 8, 8), np.uint8)
     red[0], blue[2] = 255, 255

@@ -1,8 +1,8 @@
 """Which rows tools/check.py takes for alike, what it skips, and what it checks as a matrix."""
 
 import argparse
-import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,12 +17,8 @@ PAIR = "asl_vit_av_asl_vit_v.py"
 
 
 @pytest.fixture(scope="module")
-def check() -> ModuleType:
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        return importlib.import_module("check")
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+def check(tool: Callable[[str], ModuleType]) -> ModuleType:
+    return tool("check")
 
 
 def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only() -> None:

@@ -1,8 +1,6 @@
 """The command line of a matrix."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -118,12 +116,8 @@ def test_the_check_finds_what_is_wrong_with_a_matrix(project) -> None:
 
 
 @pytest.fixture(scope="module")
-def check():
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        return importlib.import_module("check")
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+def check(tool):
+    return tool("check")
 
 
 SHIPPED = matrices(ROOT / "configs")
