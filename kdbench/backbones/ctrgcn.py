@@ -80,7 +80,8 @@ class CTRGCN(GraphNetwork):
     """Channel-wise topology refinement graph convolution (Chen et al., ICCV 2021); one stream.
 
     Reads ``skeleton`` ``(B, [M,] T, J, 3)``. Published with 64 frames, SGD 0.1 with Nesterov momentum, 65 epochs,
-    five of them warm-up.
+    five of them warm-up. The learned graphs start from means over each joint's neighbours; the authors' start from the
+    same neighbours, divided by how many joints each of them is a neighbour of.
     """
 
     def __init__(

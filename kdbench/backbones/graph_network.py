@@ -26,6 +26,13 @@ class MeanOverPersons(nn.Module):
         return x if self.persons == 1 else x.unflatten(0, (-1, self.persons)).mean(1)
 
 
+class MeanOverJoints(nn.Module):
+    """``(B, C, T, J)`` to ``(B, C, T)``: a place to tap whose axes mean what those of other networks mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(3)
+
+
 class SkeletonInput(nn.Module):
     """Streams of all persons, standardised: ``(B, T, J, 3)`` or ``(B, M, T, J, 3)`` to ``(B * M, C, T, J)``.
 
@@ -65,8 +72,9 @@ class GraphNetwork(nn.Module):
     """A stack of graph blocks with a linear classifier; a family gives ``make_block``.
 
     Reads ``skeleton``: ``(B, T, J, 3)``, or ``(B, M, T, J, 3)`` with ``persons`` M. ``embed`` is the mean over time,
-    joints and persons, ``(B, C)``, and the tap ``embedding``; ``stages`` are ``(B, C, T, J)``, the mean over persons
-    after each block.
+    joints and persons, ``(B, C)``, and the tap ``embedding``; ``stages`` are ``(B, C, T)``, the mean over persons and
+    joints after each block. Between two networks of one graph ``taps=dict(stages=["per_clip.0", ...])`` keeps joints,
+    ``(B, C, T, J)``, which methods then take for pictures of T rows.
     """
 
     reads = ("skeleton",)
@@ -93,8 +101,9 @@ class GraphNetwork(nn.Module):
             for i, (channels, width, stride) in enumerate(zip(before, widths, strides, strict=True))
         )
         self.per_clip = nn.ModuleList(MeanOverPersons(persons) for _ in widths)
+        self.over_time = nn.ModuleList(MeanOverJoints() for _ in widths)
         self.persons, self.width = persons, widths[-1]
-        self.taps = {"stages": [f"per_clip.{i}" for i in range(len(widths))], "embedding": "fc:in"}
+        self.taps = {"stages": [f"over_time.{i}" for i in range(len(widths))], "embedding": "fc:in"}
         self.fc: nn.Module = nn.Identity()
         if num_classes:
             self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, num_classes))
@@ -102,9 +111,10 @@ class GraphNetwork(nn.Module):
     def features(self, skeleton: Tensor) -> Tensor:
         """The last map, mean over persons, joints as last dimension: ``(B, C, T, J)``."""
         x = self.input(skeleton)
-        for block, per_clip in zip(self.blocks, self.per_clip, strict=True):
+        for block, per_clip, over_time in zip(self.blocks, self.per_clip, self.over_time, strict=True):
             x = block(x)
             clip = per_clip(x)
+            over_time(clip)  # only to be tapped
         return clip
 
     def embed(self, skeleton: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ class Bottleneck3d(nn.Module):
         self.conv2 = nn.Conv3d(width, width, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False)
         self.conv3 = nn.Conv3d(width, after, 1, bias=False)
         self.norm1, self.norm2, self.norm3 = (nn.BatchNorm3d(n) for n in (width, width, after))
+        nn.init.zeros_(self.norm3.weight)  # a block begins as its shortcut
         same = before == after and stride == frame_stride == 1
         projection = nn.Conv3d(before, after, 1, (frame_stride, stride, stride), bias=False)
         self.shortcut = nn.Identity() if same else nn.Sequential(projection, nn.BatchNorm3d(after))
@@ -105,6 +106,7 @@ class PoseC3D(nn.Module):
             nn.Conv3d(joints, width, (1, 7, 7), padding=(0, 3, 3), bias=False),
             nn.BatchNorm3d(width),
             nn.ReLU(),
+            nn.MaxPool3d((1, 3, 3), 1, (0, 1, 1)),  # PYSKL's stem pools, and skips no pixel
         )
         stages = []
         before = width

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..registry import BACKBONES
 from .blocks import Classifier, TemporalCNN, TemporalNorm, prefixed, residual_taps
+from .graph_network import MeanOverJoints
 from .graphs import adjacency, parents_of
 from .streams import check_streams, stack_streams
 
@@ -98,8 +99,8 @@ class CompactSTGCN(Classifier):
 
     Reads ``skeleton`` ``(B, T, J, 3)``. The graph's neighbours (oneself, parent, children) are summed with a
     learned adjacency a block that starts at zero. Unlike the originals, joints are not averaged at the end
-    but mixed into ``mixtures`` learned combinations, which keeps which joint moved. Stages are ``(B, C, T,
-    J)``. It wants a high learning rate (5e-3) and small batches.
+    but mixed into ``mixtures`` learned combinations, which keeps which joint moved. Stages are ``(B, C, T)``,
+    means over joints. It wants a high learning rate (5e-3) and small batches.
     """
 
     reads = ("skeleton",)
@@ -127,14 +128,17 @@ class CompactSTGCN(Classifier):
             for before, after, stride in zip((channels, *widths), widths, strides, strict=False)
         )
         self.mix = nn.Linear(len(parents), mixtures, bias=False)
-        self._finish(mixtures * widths[-1], num_classes, dropout, residual_taps(len(widths)))
+        self.over_time = nn.ModuleList(MeanOverJoints() for _ in widths)
+        stages = {"stages": [f"over_time.{i}" for i in range(len(widths))]}
+        self._finish(mixtures * widths[-1], num_classes, dropout, stages)
 
     def joint_features(self, skeleton: Tensor) -> Tensor:
         """The map ``(B, C, T', J)`` of the last block, before joints are mixed."""
         joints = stack_streams(skeleton, self.parents, self.streams)  # (B, T, J, C)
         x = self.norm(joints.flatten(2).transpose(1, 2)).unflatten(1, joints.shape[2:]).permute(0, 2, 3, 1)
-        for block in self.blocks:
+        for block, over_time in zip(self.blocks, self.over_time, strict=True):
             x = block(x)
+            over_time(x)  # only to be tapped
         return x
 
     def features(self, skeleton: Tensor) -> Tensor:

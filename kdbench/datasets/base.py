@@ -105,7 +105,12 @@ class ClipDataset(Dataset):
 
     def __getitem__(self, item: int | Draw) -> Sample:
         draw = Draw(*item) if isinstance(item, tuple) else Draw(0, 0, int(item))
-        return {**transformed(self.draw(draw), self.transforms, draw), "index": draw.index}
+        sample = transformed(self.draw(draw), self.transforms, draw)
+        return self.arranged({**sample, "index": draw.index})
+
+    def arranged(self, sample: Sample) -> Sample:
+        """The inputs that were asked for, of a clip after its transforms; all of them unless a subclass chooses."""
+        return sample
 
 
 class Prepared(ClipDataset):
@@ -125,6 +130,9 @@ class Prepared(ClipDataset):
 
     def load(self, index: int) -> Sample:
         return self.clips.load(index)
+
+    def arranged(self, sample: Sample) -> Sample:
+        return self.clips.arranged(sample)
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..registry import DATASETS, check_known, near
 from ..spec import InvalidDataError
-from .base import ClipDataset, Draw, Sample, Transform
+from .base import ClipDataset, Sample, Transform
 from .files import check_finite, read_npz, root_folder
 from .labels import with_labels
 from .transforms.skeleton import canonical_skeleton
@@ -157,15 +157,14 @@ class NUCLA(ClipDataset):
         """The clip at ``index`` before any transform."""
         return {"inputs": {"skeleton": self._skeletons[index]}, "target": int(self._targets[index])}
 
-    def __getitem__(self, item: int | Draw) -> Sample:
-        sample = super().__getitem__(item)
-        return {**sample, "inputs": self._in_places(sample["inputs"]["skeleton"], sample["index"])}
-
-    def _in_places(self, clip: np.ndarray, index: int) -> dict[str, np.ndarray]:
-        """What was asked for, from a clip after its transforms."""
-        made = {"skeleton": clip}
+    def arranged(self, sample: Sample) -> Sample:
+        """The clip alone, in the places of the views, or both; so is what transforms add as ``skeleton_...``."""
+        clips = sample["inputs"]
+        made = {**clips}
         if self._views:
-            own = np.isin(self._views, self.clips.view[index])
+            own = np.isin(self._views, self.clips.view[sample["index"]])
             shown = (own if own.any() else ~own).astype(np.float32)
-            made |= {"view_skeleton": shown[:, None, None, None] * clip, "view_shown": shown}
-        return {name: made[name] for name in self.modalities}
+            made |= {f"view_{name}": shown[:, None, None, None] * clip for name, clip in clips.items()}
+            made["view_shown"] = shown
+        added = [name for name in made if name.startswith(tuple(f"{asked}_" for asked in self.modalities))]
+        return {**sample, "inputs": {name: made[name] for name in (*self.modalities, *added)}}

@@ -179,7 +179,16 @@ class CrossView(Distiller):
         self.views, self.agreement_form, self.detach = views, agreement_form, detach
         self.contrast_tau, self.source = contrast_tau, source
         self.needs = self.needs_for(vars(self))
-        if pseudo and rule == "balanced":
+        counts = pseudo and rule == "balanced"
+        if (align or counts) and num_classes < 1:
+            raise ValueError(
+                f"align and rule='balanced' count classes, of which there are {num_classes}; give num_classes="
+            )
+        if contrast and min(student_dim, teacher_dim) < 1:
+            raise ValueError(
+                f"contrast embeds {student_dim} and {teacher_dim} numbers; give student_dim= and teacher_dim="
+            )
+        if counts:
             self.register_buffer("sure", torch.zeros(num_classes))
         self.align = DistributionAlignment(num_classes) if align else nn.Identity()
         joint = align and pseudo and source == "joint"
@@ -197,9 +206,10 @@ class CrossView(Distiller):
         if contrast:
             student.append("view_embeddings" if views else "embedding")
         reads_labels = config.get("labels", 1.0) or config.get("pseudo", 1.0)
+        teacher = ["logits"] if config.get("logit", 1.0) or config.get("pseudo", 1.0) else []
         return Needs(
             student=tuple(student),
-            teacher=("logits", "embedding") if contrast else ("logits",),
+            teacher=(*teacher, "embedding") if contrast else tuple(teacher),
             batch=("target",) if reads_labels else (),
             tasks=(SINGLE_LABEL,),
         )
@@ -220,10 +230,12 @@ class CrossView(Distiller):
         return {**found, **config}
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
-        views, sure = self._views(student, ""), self.align(teacher.logits.detach())
+        views = self._views(student, "")
         shown, losses = self._shown(student, views), {}
         if self.labels:
             losses["labels"] = self.labels * self._labels(views, shown, batch.target)
+        if self.logit or self.pseudo:
+            sure = self.align(teacher.logits.detach())
         if self.logit:
             losses["logit"] = self.logit * self._logit(views, shown, sure)
         if self.pseudo:

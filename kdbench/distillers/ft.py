@@ -11,10 +11,10 @@ from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .at import attention_map
 from .base import Distiller
+from .norm import AnyNorm
 from .precision import precise
 from .stages import (
     CONVOLUTIONS,
-    NORMS,
     TRANSPOSED,
     Shape,
     chosen,
@@ -111,7 +111,7 @@ class FT(Distiller):
         self.axes, wide = common_axes(student, teacher), max(1, int(rate * teacher[0]))
         rank = len(self.axes)
         self.paraphraser = Paraphraser(rank, teacher[0], wide)
-        self.translator = _layers(CONVOLUTIONS[rank], (student[0], student[0], wide, wide), NORMS[rank])
+        self.translator = _layers(CONVOLUTIONS[rank], (student[0], student[0], wide, wide), AnyNorm)
         self.paraphraser.requires_grad_(phase != "factor")
         self.translator.requires_grad_(phase != "paraphraser")
         self.is_kept, self.needs_weights = phase == "paraphraser", phase == "factor"

@@ -64,7 +64,7 @@ def hallucination_loss(
 class Hallucination(Distiller):
     """The hallucination stream: the student's stage and classes become those of the privileged modality's network.
 
-    ``stage`` and ``teacher_stage`` as in FitNet. The student starts from the teacher's weights where it can.
+    ``stage`` and ``teacher_stage`` as in FitNet.
 
     Published: the released code's, which are the defaults, with ``task_weight=0.25`` (see ``hallucination_loss``);
     the map's sum grows with the batch, which has 5 clips of 5 frames there.
@@ -74,6 +74,7 @@ class Hallucination(Distiller):
     Deviations: this is the third step of four; the first trains each network, the second fuses them
     (``hallucination_fusion/``), the third with the fused teacher is ``hallucination_stream/``, the fourth joins both
     networks of the one modality (``hallucination_system/``).
+    The paper starts the stream from the teacher's weights; here a row says so (``start``), or it starts afresh.
     Where shapes differ, a trained ``Regressor`` without ReLU comes between (in the paper both networks are one
     architecture).
     """

@@ -11,8 +11,9 @@ from ..registry import DISTILLERS
 from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .binary import binary_logits, binary_target, known_form
+from .norm import AnyNorm
 from .precision import precise
-from .stages import CONVOLUTIONS, NORMS
+from .stages import CONVOLUTIONS
 
 Shape = tuple[int, ...]
 
@@ -39,15 +40,15 @@ def ofa_loss(
 
 def _halving(rank: int, channels: int, width: int) -> nn.Module:
     """Two separable convolutions, the first of stride 2, with batch normalisation and ReLU."""
-    conv, norm = CONVOLUTIONS[rank], NORMS[rank]
+    conv = CONVOLUTIONS[rank]
     return nn.Sequential(
         conv(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False),
         conv(channels, channels, 1, bias=False),
-        norm(channels),
+        AnyNorm(channels),
         nn.ReLU(),
         conv(channels, channels, 3, padding=1, groups=channels, bias=False),
         conv(channels, width, 1, bias=False),
-        norm(width),
+        AnyNorm(width),
         nn.ReLU(),
     )
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
+from .norm import AnyNorm
 from .precision import precise
 from .stages import (
     CONVOLUTIONS,
-    NORMS,
     Shape,
     averaged_to,
     chosen,
@@ -157,4 +157,4 @@ def _connector(rank: int, student_channels: int, teacher_channels: int) -> nn.Mo
     else:
         convolution = CONVOLUTIONS[rank](student_channels, teacher_channels, kernel_size=1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(convolution, NORMS[rank](teacher_channels))
+    return nn.Sequential(convolution, AnyNorm(teacher_channels))

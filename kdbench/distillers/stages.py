@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .norm import AnyNorm
+
 Shape = tuple[int, ...]
 
 # What the axes behind (B, C) are, by their number: a vector, a sequence, an image, a video.
 AXES = {0: "", 1: "T", 2: "HW", 3: "THW"}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-NORMS = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOLS = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -86,10 +87,9 @@ class Regressor(nn.Module):
     def __init__(self, student: Shape, teacher: Shape, relu: bool = True):
         super().__init__()
         self.axes = common_axes(student, teacher)
-        rank = len(self.axes)
         student_grid, teacher_grid = (shared_sizes(shape, self.axes) for shape in (student, teacher))
         self.connection = _connection(student[0], teacher[0], student_grid, teacher_grid)
-        self.norm = NORMS[rank](teacher[0])
+        self.norm = AnyNorm(teacher[0])
         self.activation = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, stage: Tensor, grid: Sequence[int]) -> Tensor:

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from kdbench.backbones import AGCN, CTRGCN, STGCN, PoseC3D, STGCNPlusPlus
+from kdbench.backbones import AGCN, CTRGCN, STGCN, CompactSTGCN, PoseC3D, STGCNPlusPlus
 from kdbench.backbones.agcn import AdaptiveGraphConv
 from kdbench.backbones.ctrgcn import ChannelRefinement, FourBranches, TopologyGraphConv
 from kdbench.backbones.graph_network import gathered, graph_convolution
 from kdbench.backbones.graphs import adjacency
 from kdbench.backbones.posec3d import JointHeatMaps
 from kdbench.compose import parts
+from kdbench.distillers import FitNet
 from kdbench.evaluation.cost import gflops
 from kdbench.registry import BACKBONES, build
+from kdbench.spec import Fields
 from kdbench.taps import Taps
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -70,6 +72,34 @@ def test_a_clip_of_one_person_is_a_clip_of_several_where_the_others_are_absent(k
     clip = torch.rand(2, 8, 20, 3) - 0.5
     padded = torch.stack((clip, torch.zeros_like(clip)), 1)
     torch.testing.assert_close(network(clip), network(padded))
+
+
+@pytest.mark.parametrize("kind", [*GRAPH_NETWORKS, CompactSTGCN])
+def test_stages_are_sequences_that_a_method_compares_frame_by_frame(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    network, clip = kind(5, **SMALL), torch.rand(2, 16, 20, 3) - 0.5
+    with Taps(network, network.taps).reading() as out:
+        network(clip)
+    assert all(stage.dim() == 3 for stage in out.stages)
+    guess = torch.randn(2, 6, out.stages[-1].shape[2])
+    method = FitNet([guess.shape[1:]], [out.stages[-1].shape[1:]])
+    losses = [
+        method(Fields(stages=[guess]), Fields(stages=[target]), Fields())["loss_fitnet"]
+        for target in (out.stages[-1], out.stages[-1].flip(2))
+    ]
+    assert abs(losses[0] - losses[1]) > 1e-4 * losses[0]
+
+
+def test_the_stem_of_posec3d_pools_and_its_blocks_begin_as_their_shortcuts() -> None:
+    network = PoseC3D(5, joints=20, width=4, blocks=(2, 1, 1), frames=4, size=16, coordinates="front")
+    assert isinstance(network.stem[-1], nn.MaxPool3d)
+    maps = torch.zeros(1, 20, 2, 8, 8)
+    maps[:, :, :, 4, 4] = 1.0
+    wide = network.stem[:-1](maps)
+    torch.testing.assert_close(network.stem(maps)[..., 4, 4], wide[..., 3:6, 3:6].amax((3, 4)))
+    block = network.stages[0][1]
+    x = torch.rand(2, network.stages[0][0].conv3.out_channels, 2, 4, 4)
+    torch.testing.assert_close(block(x), x)
 
 
 @pytest.mark.parametrize("kind", [STGCN, STGCNPlusPlus, PoseC3D])

@@ -117,6 +117,28 @@ def test_a_student_a_view_sees_the_clips_of_its_view(tmp_path: Path) -> None:
             NUCLA(root, protocol=protocol, modalities=names)
 
 
+def test_a_second_augmentation_goes_where_the_clip_goes(tmp_path: Path) -> None:
+    root, names = write(tmp_path), ("view_skeleton", "view_shown")
+    stronger = {"type": "AugmentSkeleton", "into": "skeleton_strong"}
+    assert [*NUCLA(root, transforms=[stronger])[3]["inputs"]] == ["skeleton", "skeleton_strong"]
+    inputs = NUCLA(root, modalities=names, transforms=[stronger])[Draw(0, 1, 3)]["inputs"]
+    assert [*inputs] == [*names, "view_skeleton_strong"]
+    place = int(inputs["view_shown"].argmax())
+    assert not inputs["view_skeleton_strong"][1 - place].any()
+    assert not np.array_equal(inputs["view_skeleton_strong"][place], inputs["view_skeleton"][place])
+
+
+def test_clips_prepared_as_others_stand_in_the_places_of_the_views(tmp_path: Path) -> None:
+    train = NUCLA(
+        write(tmp_path), modalities=("view_skeleton", "view_shown"), transforms=[{"type": "AugmentSkeleton"}]
+    )
+    plain = NUCLA(tmp_path, modalities=("view_skeleton", "view_shown"))
+    found, wanted = train.prepared_as(plain)[5]["inputs"], plain[5]["inputs"]
+    assert {name: value.tolist() for name, value in found.items()} == {
+        name: value.tolist() for name, value in wanted.items()
+    }
+
+
 def test_bad_requests_say_what_there_is(tmp_path: Path) -> None:
     root = write(tmp_path)
     with pytest.raises(ValueError, match="protocol 'cross-views' is unknown; did you mean: cross-view"):

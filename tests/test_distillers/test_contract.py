@@ -40,16 +40,19 @@ def spec(task: str) -> DataSpec:
     return DataSpec("toy", inputs={}, num_classes=K, task=task, num_train=N, fields={"visible": (V, T)})
 
 
-def outputs(size: int, width: int, seed: int, scale: float = 1.0, frames: bool = False) -> Fields:
+IMAGES, FRAMES, VECTORS = ((8, 8), (4, 4)), ((8,), (4,)), ((), ())  # the grids of two stages
+Grids = tuple[tuple[int, ...], ...]
+
+
+def outputs(size: int, width: int, seed: int, scale: float = 1.0, grids: Grids = IMAGES) -> Fields:
     rng = torch.Generator().manual_seed(seed)
 
     def leaf(*shape: int) -> torch.Tensor:
         return torch.randn(size, *shape, generator=rng).requires_grad_()
 
-    grids = [(8,), (4,)] if frames else [(8, 8), (4, 4)]
     stages = [leaf(width, *grids[0]), leaf(2 * width, *grids[1])]
     preacts = [x.detach().clone().requires_grad_() for x in stages]
-    embedding = stages[-1].flatten(2).mean(2).detach().requires_grad_()
+    embedding = stages[-1].reshape(size, 2 * width, -1).mean(2).detach().requires_grad_()
     logits = (scale * leaf(K)).detach().requires_grad_()
     peers = (scale * leaf(3, K)).detach().requires_grad_()
     members = {
@@ -83,12 +86,20 @@ def head(width: int) -> torch.nn.Linear:
 class Setting:
     """A distiller with only what it asks for: teacher twice as wide as the student."""
 
-    def __init__(self, name: str, task: str, size: int = 6, scale: float = 1.0, seed: int = 0):
+    def __init__(
+        self,
+        name: str,
+        task: str,
+        size: int = 6,
+        scale: float = 1.0,
+        seed: int = 0,
+        grids: Grids | None = None,
+    ):
         torch.manual_seed(seed)
         kind, config = DISTILLERS.get(name), {"type": name, **ARGUMENTS.get(name, {})}
-        frames = name in OF_FRAMES
-        full_student = outputs(size, 4, 1, scale, frames)
-        full_teacher = outputs(size, 8, 2, scale, frames)
+        grids = grids or (FRAMES if name in OF_FRAMES else IMAGES)
+        full_student = outputs(size, 4, 1, scale, grids)
+        full_teacher = outputs(size, 8, 2, scale, grids)
         needs = kind.needs_for(config)
         self.distiller = build(
             DISTILLERS, kind.complete(config, full_student, full_teacher, spec(task))
@@ -140,6 +151,16 @@ def test_saturated_logits_stay_finite(name: str, task: str) -> None:
 @each
 def test_a_batch_of_one(name: str, task: str) -> None:
     assert Setting(name, task, size=1).total().isfinite()
+
+
+@each
+def test_a_batch_of_one_whose_stages_are_vectors(name: str, task: str) -> None:
+    try:
+        setting = Setting(name, task, size=1, grids=VECTORS)
+    except ValueError as error:
+        assert "; give " in str(error) or "; take " in str(error)  # noqa: PT017
+    else:
+        assert setting.total().isfinite()
 
 
 @each

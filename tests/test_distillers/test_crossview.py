@@ -190,6 +190,9 @@ def test_one_student_reads_logits_alone() -> None:
         ({"rule": "thresholds"}, "rule 'thresholds' is unknown; did you mean: threshold"),
         ({"agreement_form": "jds"}, "agreement_form 'jds' is unknown; did you mean: jsd"),
         ({"threshold": 1.5}, r"a threshold of 1.5 was asked for; it is a probability in \[0, 1\]"),
+        ({"align": True}, "count classes, of which there are 0; give num_classes="),
+        ({"rule": "balanced"}, "count classes, of which there are 0; give num_classes="),
+        ({"contrast": 0.1, "student_dim": 4}, "embeds 4 and 0 numbers; give student_dim= and teacher_dim="),
     ],
 )
 def test_bad_arguments_say_what_there_is(argument: dict, message: str) -> None:
@@ -198,6 +201,14 @@ def test_bad_arguments_say_what_there_is(argument: dict, message: str) -> None:
 
 
 SHOWN = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 1], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
+
+
+def test_without_its_terms_no_teacher_is_read() -> None:
+    weights = {"logit": 0.0, "pseudo": 0.0, "agreement": 0.5}
+    distiller = CrossView(**weights, num_classes=4, align=True)
+    assert CrossView.needs_for(weights).teacher == ()
+    found = distiller(Fields(peers=torch.randn(2, 3, 4)), Fields(), Fields(target=torch.tensor([1, -100])))
+    assert {*found} == {"loss_crossview_labels", "loss_crossview_agreement"}
 
 
 def test_an_absent_view_has_no_part_in_any_term() -> None:

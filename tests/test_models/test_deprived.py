@@ -98,6 +98,23 @@ def test_a_mask_that_the_data_have_loses_the_view_too() -> None:
     torch.testing.assert_close(found, alone)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_students_a_view_are_tested_without_one_of_them(shared: bool) -> None:
+    network = {"type": "SkeletonCNN", "streams": ("joint",), "widths": (8,), "strides": (1,)}
+    student = {"type": "ViewStudents", "network": network, "views": 2, "shared": shared}
+    data = {
+        "name": "two views",
+        "inputs": {"skeleton": (2, 8, 20, 3)},
+        "num_classes": 5,
+        "task": "single-label",
+    }
+    torch.manual_seed(0)
+    model = Deprived(data=data, student=student, without=[{"views": (0,)}], each_view=True).eval()
+    clip = {"skeleton": torch.rand(2, 2, 8, 20, 3)}
+    alone = model.student(*clip.values())["view_logits"][:, 1].softmax(1)
+    torch.testing.assert_close(predicted(model, clip)["without_score"][:, 0], alone)
+
+
 def test_what_belongs_to_no_view_stays_when_one_goes() -> None:
     data = {**DATA, "inputs": {**DATA["inputs"], "audio": (FRAMES, 8, 32)}}
     torch.manual_seed(0)
