@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..compat import load_onnx_exporter
 from ..spec import IncompatibleError, MissingPackageError
+from .files import whole
 from .session import Session
 
 OPSET = 18  # the lowest that torch's exporter writes without converting
@@ -34,26 +35,32 @@ def export(network: nn.Module, clips: Sequence[Clip], path: str | Path) -> float
 
     A clip maps what the network reads, in the order of ``forward``, to ``(1, ...)`` float32; the file has inputs of
     these names and shapes and the output ``logits`` ``(1, K)``. A network that torch cannot write, or whose file gives
-    other logits than it does (``farthest``), is an ``IncompatibleError``, and no file is left. Modes stay as they are.
+    other logits than it does (``farthest``), is an ``IncompatibleError``. The file takes its place when it is checked;
+    whatever fails, what was there before stays. Modes stay as they are.
     """
-    path, kind = Path(path), type(network).__name__
     training = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        _write(Logits(network).eval(), clips[0], path)
-        found = farthest(network, clips, Session(path))
-    except MissingPackageError:
-        raise
-    except Exception as error:  # torch.export, its translation and onnxruntime have no common error
-        path.unlink(missing_ok=True)
-        raise IncompatibleError(
-            f"{kind} cannot be written as ONNX ({_first_line(error)}); docs/edge.md lists the networks that can"
-        ) from error
+        with whole(Path(path)) as temporary:
+            return _checked(network, clips, temporary)
     finally:
         for module, mode in training:
             module.training = mode
+
+
+def _checked(network: nn.Module, clips: Sequence[Clip], path: Path) -> float:
+    """Write the file; its largest difference to torch, which is within ``TOLERANCE``."""
+    kind = type(network).__name__
+    try:
+        _write(Logits(network).eval(), clips[0], path)
+        found = farthest(network, clips, Session(path))
+    except (MissingPackageError, OSError):  # a full disk is no fault of the network
+        raise
+    except Exception as error:  # torch.export, its translation and onnxruntime have no common error
+        raise IncompatibleError(
+            f"{kind} cannot be written as ONNX ({_first_line(error)}); docs/edge.md lists the networks that can"
+        ) from error
     if not found <= TOLERANCE:
-        path.unlink()
         raise IncompatibleError(
             f"the ONNX file of {kind} gives logits that differ by {found:.2g} of the largest; wanted: {TOLERANCE:g}"
         )
@@ -76,7 +83,6 @@ def farthest(network: nn.Module, clips: Sequence[Clip], session: Session) -> flo
 
 def _write(network: nn.Module, clip: Clip, path: Path) -> None:
     load_onnx_exporter()
-    path.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns that torchvision is absent

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..compat import load_onnx_quantisation
+from .files import whole
+from .session import Session
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")  # what pays; norms, softmax and sums stay in float
 
@@ -27,7 +29,8 @@ def quantise(source: str | Path, target: str | Path, clips: Iterable[Mapping[str
     """Write the ONNX file ``source`` with convolutions and matrix products in signed eight bits.
 
     Weights have a scale a channel; activations one a tensor, from the least to the largest value that ``clips``
-    (``(1, ...)`` float32 by input name, of the training split) show. What the file then gives differs: measure it.
+    (``(1, ...)`` float32 by input name, of the training split) show. What the file then gives differs: measure it. The
+    file takes its place when onnxruntime has read it; whatever fails, what was there before stays.
     """
     tools = load_onnx_quantisation()
     reader = type("Clips", (_Clips, tools.CalibrationDataReader), {})(clips)
@@ -35,12 +38,12 @@ def quantise(source: str | Path, target: str | Path, clips: Iterable[Mapping[str
     level = root.level
     root.setLevel(logging.ERROR)  # it advises on every file what was done just before
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, whole(Path(target)) as temporary:
             ready = Path(folder) / "ready.onnx"
             tools.shape_inference.quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
             tools.quantize_static(
                 str(ready),
-                str(target),
+                str(temporary),
                 reader,
                 quant_format=tools.QuantFormat.QDQ,
                 op_types_to_quantize=list(PRODUCTS),
@@ -48,5 +51,6 @@ def quantise(source: str | Path, target: str | Path, clips: Iterable[Mapping[str
                 activation_type=tools.QuantType.QInt8,
                 weight_type=tools.QuantType.QInt8,
             )
+            Session(temporary)
     finally:
         root.setLevel(level)

@@ -81,6 +81,8 @@ def timed(
 
     ``clock`` gives seconds; ``time.process_time`` adds up all threads, and what else the machine does counts little.
     """
+    if repeats < 1 or warmup < 0:
+        raise ValueError(f"repeats={repeats}, warmup={warmup}; there is: repeats from 1, warmup from 0")
     milliseconds = []
     for _ in range(warmup + repeats):
         start = clock()

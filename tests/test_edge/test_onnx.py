@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdbench.edge import TOLERANCE, Session, export, farthest, quantise
+from kdbench.edge import TOLERANCE, Session, export, farthest, onnx_file, quantise
 from kdbench.edge.onnx_file import Logits
 from kdbench.spec import IncompatibleError
 from tests.test_backbones.test_contract import inputs, model
@@ -77,6 +77,88 @@ def test_a_file_that_gives_other_logits_is_not_left(tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError, match=r"Restless gives logits that differ by .+; wanted: 1e-05"):
         export(Restless(), [{"inertial": torch.ones(1, 4, 6)}], tmp_path / "student.onnx")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("network", [Sorted(), Restless()], ids=["unwritten", "unequal"])
+def test_an_earlier_file_outlives_a_refusal(network: nn.Module, tmp_path: Path) -> None:
+    file = tmp_path / "student.onnx"
+    file.write_text("of before")
+    with pytest.raises(IncompatibleError):
+        export(network, [{"inertial": torch.ones(1, 4, 6)}], file)
+    assert [path.name for path in tmp_path.iterdir()] == ["student.onnx"]
+    assert file.read_text() == "of before"
+
+
+class Plain(nn.Module):
+    """A network of one product, which is soon written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, inertial: Tensor) -> Tensor:
+        return self.fc(inertial.mean(1))
+
+
+ONES = {"inertial": torch.ones(1, 4, 6)}
+
+
+def test_a_file_is_checked_before_it_is_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(network: nn.Module, clips: list, session: Session) -> float:
+        seen.append(sorted(path.name.startswith(".") for path in tmp_path.iterdir()))
+        return farthest(network, clips, session)
+
+    monkeypatch.setattr(onnx_file, "farthest", spy)
+    export(Plain(), [ONES], tmp_path / "student.onnx")
+    assert seen == [[True]]
+    assert [path.name for path in tmp_path.iterdir()] == ["student.onnx"]
+
+
+def test_a_folder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder, and a file is to be written; give the name of one"):
+        export(Plain(), [ONES], tmp_path)
+    with pytest.raises(ValueError, match="is a folder"):
+        quantise(tmp_path / "plain.onnx", tmp_path, [])
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_the_system_refuses_is_not_blamed_on_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=str(tmp_path / "file")):
+        export(Plain(), [ONES], tmp_path / "file" / "student.onnx")
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch.onnx, "export", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        export(Plain(), [ONES], tmp_path / "student.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("dies", [True, False], ids=["killed", "unreadable"])
+def test_an_earlier_file_outlives_a_bad_quantisation(
+    dies: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime.quantization
+
+    def half(source: str, target: str, *arguments: object, **options: object) -> None:
+        Path(target).write_bytes(b"half")
+        if dies:
+            raise KeyboardInterrupt("killed")
+
+    plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
+    export(Plain(), [ONES], plain)
+    small.write_text("of before")
+    monkeypatch.setattr(onnxruntime.quantization, "quantize_static", half)
+    with pytest.raises(KeyboardInterrupt if dies else Exception, match="killed" if dies else "(?i)protobuf"):
+        quantise(plain, small, [{"inertial": ONES["inertial"].numpy()}])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.onnx", "small.onnx"]
+    assert small.read_text() == "of before"
 
 
 def test_of_several_outputs_the_logits_are_taken() -> None:

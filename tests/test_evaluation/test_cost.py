@@ -41,3 +41,9 @@ def test_a_call_is_timed_after_it_is_warm() -> None:
     assert len(calls) == 5
     assert found.p50 == pytest.approx(2.0, abs=1e-3)
     assert found.p95 == pytest.approx(2.9, abs=1e-3)
+
+
+@pytest.mark.parametrize(("repeats", "warmup"), [(0, 5), (-1, 5), (5, -4)])
+def test_nothing_and_less_are_not_timed(repeats: int, warmup: int) -> None:
+    with pytest.raises(ValueError, match=f"repeats={repeats}, warmup={warmup}; there is: repeats from 1"):
+        timed(lambda: pytest.fail("called"), repeats, warmup)

@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import command
+from analysis.export import arrays, at_least
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FIELDS = (
@@ -33,14 +34,18 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0])
     parser.add_argument("students", nargs="+", metavar="CONFIG_OR_RUN", help="rows, or folders of runs")
     parser.add_argument("--seed", type=int, default=0, help="of configs: whose weights")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--repeats", type=int, default=200, help="forwards that are timed")
-    parser.add_argument("--warmup", type=int, default=20, help="forwards before them")
+    parser.add_argument("--threads", type=at_least(1), default=1, help="CPU threads")
+    parser.add_argument("--repeats", type=at_least(1), default=200, help="forwards that are timed")
+    parser.add_argument("--warmup", type=at_least(0), default=20, help="forwards before them")
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: for a machine that does other things too"
     )
-    parser.add_argument("--calibration", type=int, default=64, metavar="N", help="clips for eight bits")
-    parser.add_argument("--clips", type=int, metavar="N", help="test clips, evenly taken; default: all")
+    parser.add_argument(
+        "--calibration", type=at_least(1), default=64, metavar="N", help="clips for eight bits"
+    )
+    parser.add_argument(
+        "--clips", type=at_least(1), metavar="N", help="test clips, evenly taken; default: all"
+    )
     parser.add_argument(
         "--no-data", action="store_true", help="random clips; neither eight bits nor accuracy"
     )
@@ -50,17 +55,26 @@ def parse() -> argparse.Namespace:
 
 
 def cost(arguments: argparse.Namespace) -> None:
-    """Measure every student, print, write."""
+    """Read every student, measure them, print and write what there is, also where one fails."""
     import torch
     from analysis import student as students
 
+    from kdbench.edge import refuse_folder
+
+    for file in filter(None, (arguments.json, arguments.csv)):
+        refuse_folder(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
-    lines = []
-    for place in arguments.students:
-        lines += measured(students.read(place, arguments.seed), arguments)
-    circumstances = how(arguments)
-    show(lines, circumstances)
-    write(arguments, lines, circumstances)
+    found, lines = [students.read(place, arguments.seed) for place in arguments.students], []
+    try:
+        for student in found:
+            for line in measured(student, arguments):
+                lines.append(line)
+    finally:
+        if lines:
+            circumstances = how(arguments)
+            show(lines, circumstances)
+            write(arguments, lines, circumstances)
 
 
 def write(arguments: argparse.Namespace, lines: list[dict[str, Any]], circumstances: dict[str, Any]) -> None:
@@ -94,7 +108,7 @@ def how(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measured(student: Any, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def measured(student: Any, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A line for torch, one for ONNX, one for eight bits, as far as they can be had."""
     from analysis import student as students
 
@@ -113,8 +127,8 @@ def measured(student: Any, arguments: argparse.Namespace) -> list[dict[str, Any]
         "gmacs": gmacs(student.network, *values),
     }
     with tempfile.TemporaryDirectory() as folder:
-        found = forms(student, clip, arguments, Path(folder))
-        return [{**dict.fromkeys(FIELDS), **same, **form} for form in found]
+        for found in forms(student, clip, arguments, Path(folder)):
+            yield {**dict.fromkeys(FIELDS), **same, **found}
 
 
 def forms(student: Any, clip: Any, arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
@@ -132,8 +146,6 @@ def forms(student: Any, clip: Any, arguments: argparse.Namespace, folder: Path) 
         yield {**form("onnx", session, student, clip, arguments, plain), "difference": difference}
         if arguments.no_data:
             return
-        from analysis.export import arrays
-
         quantise(plain, small, map(arrays, some(student, "train", arguments.calibration, arguments)))
         session = as_network(Session(small, arguments.threads))
         yield form("onnx int8", session, student, clip, arguments, small)

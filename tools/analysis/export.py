@@ -2,16 +2,31 @@
 
     python tools/analysis/export.py work_dirs/kd/utd_skeleton_cnn_inertial_cnn/seed0 --to student.onnx --int8
 
-Without data on this machine clips of random numbers check the file; eight bits need clips of the training split.
+A clip of random numbers and eight test clips check the file; ``--random`` leaves the test clips out, as a machine
+without the data needs it. Eight bits need clips of the training split in any case.
 """
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import command
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``least``."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value}; there is: {least} and more")
+        return value
+
+    return number
 
 
 def parse() -> argparse.Namespace:
@@ -23,7 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--int8", action="store_true", help="also FILE-int8.onnx, calibrated on training clips"
     )
-    parser.add_argument("--calibration", type=int, default=64, metavar="N", help="clips for --int8")
+    parser.add_argument("--calibration", type=at_least(1), default=64, metavar="N", help="clips for --int8")
     parser.add_argument(
         "--random", action="store_true", help="check with random numbers, not with test clips"
     )
@@ -34,21 +49,44 @@ def export(arguments: argparse.Namespace) -> None:
     """Read, write, check, say what was written."""
     from analysis import student as students
 
-    from kdbench.edge import export as write
+    from kdbench.edge import refuse_folder
 
+    for target in (arguments.to, *([eight_bits(arguments.to)] if arguments.int8 else [])):
+        refuse_folder(target)
     student = students.read(arguments.student, arguments.seed)
     if student.weights is None:
         print(f"{student.row} was not trained here; its weights are random", file=sys.stderr)
-    checked = [students.blank_clip(student)]
-    if not arguments.random:
-        checked += [clip for clip, _ in students.clips(student, "test", limit=8)]
-    found = write(student.network, checked, arguments.to)
-    print(
-        f"wrote {arguments.to}: {size(arguments.to)}; logits of {len(checked)} clips differ from torch's "
-        f"by {found:.1e} of the largest"
-    )
+    print(f"wrote {in_full(student, arguments.to, arguments.random)}")
     if arguments.int8:
         print(f"wrote {in_eight_bits(student, arguments.to, arguments.calibration)}")
+
+
+@contextmanager
+def on_disk(target: Path) -> Iterator[None]:
+    """What the system refuses is a message rather than a traceback."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"{target} was not written: {error}") from error
+
+
+def in_full(student, target: Path, is_random: bool) -> str:
+    """The file in single precision, its size, and how near to torch it is."""
+    from analysis import student as students
+
+    from kdbench.edge import export as write
+
+    checked = [students.blank_clip(student)]
+    if not is_random:
+        checked += [clip for clip, _ in students.clips(student, "test", limit=8)]
+    with on_disk(target):
+        found = write(student.network, checked, target)
+    return f"{target}: {size(target)}; logits of {len(checked)} clips differ from torch's by {found:.1e} of the largest"
+
+
+def eight_bits(source: Path) -> Path:
+    """Where the quantised file of ``source`` stands: beside it."""
+    return source.with_name(f"{source.stem}-int8.onnx")
 
 
 def in_eight_bits(student, source: Path, count: int) -> str:
@@ -57,8 +95,9 @@ def in_eight_bits(student, source: Path, count: int) -> str:
 
     from kdbench.edge import quantise
 
-    target = source.with_name(f"{source.stem}-int8.onnx")
-    quantise(source, target, (arrays(clip) for clip, _ in students.clips(student, "train", limit=count)))
+    target = eight_bits(source)
+    with on_disk(target):
+        quantise(source, target, (arrays(clip) for clip, _ in students.clips(student, "train", limit=count)))
     return f"{target}: {size(target)}"
 
 

@@ -85,10 +85,13 @@ def clips(student: Student, split: str, limit: int | None = None) -> Iterator[tu
     loader["dataset"] = _training(student) if split == "train" else {**loader["dataset"]}
     read_only([loader], student.reads)
     built = Runner.build_dataloader(loader, seed=0)
+    data = built.dataset
+    if split == "train":  # such data may draw by themselves; as recorded they do not
+        data = data.prepared_as(data)
     prepare = Preprocessor(**(student.config.model.get("preprocessor") or {}))
-    total = len(built.dataset)
+    total = len(data)
     for place in range(total) if limit is None or limit >= total else _evenly(total, limit):
-        batch = prepare(built.collate_fn([built.dataset[place]]))
+        batch = prepare(built.collate_fn([data[place]]))
         yield {name: batch["inputs"][name].contiguous() for name in student.reads}, batch["target"]
 
 
