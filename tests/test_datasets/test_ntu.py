@@ -36,6 +36,24 @@ def test_what_is_no_name_says_how_names_are() -> None:
         Name.parse("S1C1.skeleton")
 
 
+@pytest.mark.parametrize("ending", ["", "_rgb", ".mp4", ".skeleton", "_rgb.avi"])
+def test_a_name_may_have_an_ending(ending: str) -> None:
+    assert Name.parse(f"S001C002P003R002A013{ending}") == Name(1, 2, 3, 2, 13)
+
+
+@pytest.mark.parametrize("tail", [" (1).skeleton", "4", "\n", ".skeleton.bak", "_ir.avi", ".", "_rgb_rgb"])
+def test_a_name_has_no_other_tail(tail: str) -> None:
+    with pytest.raises(InvalidDataError, match="is no name of NTU"):
+        Name.parse(f"S001C002P003R002A013{tail}")
+
+
+@pytest.mark.parametrize("letter", "SCPRA")
+def test_numbers_of_a_name_count_from_1(letter: str) -> None:
+    before, after = "S001C001P001R001A001".split(f"{letter}001")
+    with pytest.raises(InvalidDataError, match=f"{letter}000.* is no name of NTU"):
+        Name.parse(f"{before}{letter}000{after}")
+
+
 @given(st.lists(names, min_size=1, max_size=30), st.sampled_from(sorted(PROTOCOLS)))
 def test_train_and_test_are_a_partition_of_the_edition(samples: list[Name], protocol: str) -> None:
     train, test = (in_split(samples, protocol, split) for split in ("train", "test"))
@@ -82,6 +100,11 @@ def test_a_list_of_missing_skeletons_is_read_past_its_prose(tmp_path: Path) -> N
         read_missing(file)
     with pytest.raises(InvalidDataError, match="is missing"):
         read_missing(tmp_path / "absent.txt")
+    with pytest.raises(InvalidDataError, match=r"was not read: .*Is a directory"):
+        read_missing(tmp_path)
+    file.write_bytes(b"S001C002P005R002A008\n\xff\n")
+    with pytest.raises(InvalidDataError, match=r"missing\.txt.* was not read: 'utf-8' codec"):
+        read_missing(file)
 
 
 def made_bodies(seed: int, frames: int, tracked: dict[int, list[int]]) -> Recording:
@@ -167,9 +190,17 @@ def test_damage_is_named(tmp_path: Path, text: bytes, message: str) -> None:
         read_skeleton_file(file)
 
 
-def test_a_position_that_is_not_finite_is_damage() -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "S001C001P001R001A001.skeleton"
+    folder.mkdir()
+    with pytest.raises(InvalidDataError, match=f"{folder}: cannot be read: Is a directory"):
+        read_skeleton_file(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e300])
+def test_a_position_that_is_not_finite_is_damage(value: float) -> None:
     recording = made_bodies(0, 1, {5: [0]})
-    recording.bodies[0].joints[0, 3, 1] = np.nan
+    recording.bodies[0].joints[0, 3, 1] = value  # 1e300 is infinite in float32
     with pytest.raises(InvalidDataError, match="has a position that is not finite in frame 0"):
         parse_skeletons(written(recording))
 
@@ -202,13 +233,74 @@ def test_glimpses_and_furniture_are_no_persons() -> None:
     np.testing.assert_array_equal(persons[0], mover.position.astype(np.float32))
 
 
+def shape(seed: int, frames: range, width: float, height: float, step: float = 0) -> Body:
+    """A body of joints along its diagonal, which goes on by ``step`` a frame."""
+    made = made_bodies(seed, max(frames) + 1, {seed: [*frames]}).bodies[0]
+    along = np.linspace(-0.5, 0.5, 25)[:, None] * [width, height, 0]
+    made.joints[..., :3] = along + step * np.arange(len(frames))[:, None, None] * [0, 0, 1]
+    return made
+
+
+def test_motion_is_the_variance_over_frames_and_joints_together() -> None:
+    tall_one, stepping = shape(1, range(20), 0, 2), shape(2, range(20), 0, 0.2, step=0.05)
+    assert motion(tall_one.position) == pytest.approx(np.linspace(-1, 1, 25).var())
+    assert motion(stepping.position) == pytest.approx(
+        np.linspace(-0.1, 0.1, 25).var() + 0.05**2 * np.arange(20).var()
+    )
+    persons = two_persons(Recording(20, (stepping, tall_one)))
+    np.testing.assert_array_equal(persons[0], tall_one.position.astype(np.float32))
+
+
+def test_a_sole_body_that_lasts_is_taken_though_it_is_wide() -> None:
+    wide, glimpse = shape(1, range(12), 2, 1), shape(2, range(11), 0, 3)
+    persons = two_persons(Recording(12, (wide, glimpse)))
+    np.testing.assert_array_equal(persons, wide.position.astype(np.float32)[None])
+
+
+def test_a_body_is_narrow_up_to_the_limit() -> None:
+    at_limit, other = shape(1, range(12), 0.8, 1), shape(2, range(12), 0, 3)
+    assert len(two_persons(Recording(12, (at_limit, other)))) == 2
+    beyond = shape(1, range(12), 0.81, 1)
+    assert len(two_persons(Recording(12, (beyond, other)))) == 1
+
+
+def test_wide_frames_do_not_make_a_body_mobile() -> None:
+    mixed, other = shape(1, range(20), 0, 1), shape(2, range(20), 0, 2)
+    mixed.joints[:13, :, 0] = np.linspace(-9, 9, 25)  # 65 % of the frames
+    assert motion(mixed.position) > motion(other.position) > motion(mixed.position[13:])
+    persons = two_persons(Recording(20, (mixed, other)))
+    np.testing.assert_array_equal(persons[0], other.position.astype(np.float32))
+    mixed.joints[:14, :, 0] = np.linspace(-9, 9, 25)  # 70 %
+    assert len(two_persons(Recording(20, (mixed, other)))) == 1
+
+
+def test_where_nobody_passes_all_bodies_are_taken() -> None:
+    one, other = shape(1, range(5), 0, 2), shape(2, range(5), 0, 1)
+    assert len(two_persons(Recording(5, (one, other)))) == 2
+
+
+def test_a_third_body_at_the_same_time_is_left_out() -> None:
+    bodies = tuple(shape(size, range(30), 0, size) for size in (1, 2, 3))
+    persons = two_persons(Recording(30, bodies))
+    for found, body in zip(persons, bodies[:0:-1], strict=True):
+        np.testing.assert_array_equal(found, body.position.astype(np.float32))
+
+
+def test_the_second_person_takes_bodies_that_follow_it_and_none_before() -> None:
+    first, second = shape(9, range(60), 0, 9), shape(8, range(15, 35), 0, 8)
+    follower, earlier = shape(7, range(35, 50), 0, 7), shape(6, range(15), 0, 6)
+    persons = two_persons(Recording(60, (first, second, follower, earlier)))
+    heights = np.ptp(persons[1, :, :, 1], axis=1)
+    np.testing.assert_allclose(heights, [0] * 15 + [8] * 20 + [7] * 15 + [0] * 10)
+
+
 def test_the_most_mobile_is_first_and_takes_bodies_that_follow_it() -> None:
     calm, mover = person(1, range(40)), person(2, range(20), size=3)
     later = person(3, range(20, 40))
-    assert motion(mover) > motion(calm)
+    assert motion(mover.position) > motion(calm.position)
     persons = two_persons(Recording(40, (calm, mover, later)))
     expected = np.concatenate((mover.position, later.position)).astype(np.float32)
-    order = sorted((calm, later), key=motion, reverse=True)
+    order = sorted((calm, later), key=lambda body: motion(body.position), reverse=True)
     assert order[0] is later or persons.shape[0] == 2
     np.testing.assert_array_equal(persons[0], expected)
     np.testing.assert_array_equal(persons[1], calm.position.astype(np.float32))
@@ -220,6 +312,13 @@ def test_the_person_who_starts_is_the_first() -> None:
     assert persons[0, 0].any()
     np.testing.assert_array_equal(persons[1, 10:], mover.position.astype(np.float32))
     assert not persons[1, :10].any()
+
+
+def test_a_recording_of_zeros_is_refused() -> None:
+    body = made_bodies(0, 3, {1: [0, 2]}).bodies[0]
+    body.joints[..., :3] = 0
+    with pytest.raises(InvalidDataError, match="all positions are zero"):
+        two_persons(Recording(3, (body,)))
 
 
 def test_a_recording_of_nobody_is_refused() -> None:

@@ -17,7 +17,7 @@ from kdbench.datasets import NTU, CropFrames, Draw, TurnSkeleton, UniformFrames
 from kdbench.datasets.ntu.names import Name
 from kdbench.datasets.ntu.persons import pre_normalised, two_persons
 from kdbench.datasets.ntu.skeleton_file import Recording
-from kdbench.datasets.ntu.store import SKELETONS, SkeletonStore
+from kdbench.datasets.ntu.store import SKELETONS, SkeletonStore, read_part
 from kdbench.spec import IGNORED, InvalidDataError
 from tests.prepare_tools import FOLDER, script
 from tests.test_datasets.test_ntu import made_bodies, person, written
@@ -133,6 +133,96 @@ def test_a_folder_without_skeletons_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "clip.skeleton").touch()
     assert tool.main([str(tmp_path), str(tmp_path / "ntu")]) == 1
     assert "'clip.skeleton' is no name of NTU RGB+D" in capsys.readouterr().err
+    assert not (tmp_path / "ntu").exists()
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A folder of two files."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name in SAMPLES[:2]:
+        (folder / f"{name}.skeleton").write_bytes(written(recording(name)))
+    return folder
+
+
+def test_odd_files_are_skipped_with_their_reason(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, folder = SAMPLES[0], SAMPLES[2]
+    odd = (f"._{name}.skeleton", f"{name} (1).skeleton", "clip.skeleton")
+    for file in odd:
+        (few / file).write_bytes(b"\0\5")
+    (few / f"{folder}.skeleton").mkdir()
+    out = few.parent / "ntu"
+    assert tool.main([str(few), str(out), "--jobs", "1"]) == 0
+    store = SkeletonStore(out)
+    assert store.names == SAMPLES[:2]
+    assert store.index.skipped[str(folder)] == "cannot be read: Is a directory"
+    assert {*store.index.skipped} == {str(folder), *odd}
+    printed = capsys.readouterr().out
+    for file in odd:
+        assert f"skipped {file}: '{file}' is no name of NTU RGB+D" in printed
+    assert tool.main([str(few), str(out), "--jobs", "1", "--strict"]) == 1
+
+
+def part_of_few(few: Path, missing: frozenset[str] = frozenset()) -> tuple[int, list[str]]:
+    """When the part was written, and what it holds, after a run that may take it from an earlier one."""
+    (setup,), _ = tool.find_setups(few, missing, few.parent / "parts")
+    tool.convert(setup)
+    return setup.part.stat().st_mtime_ns, [*read_part(setup.part).names]
+
+
+def test_a_part_is_taken_only_if_it_was_made_from_the_same(
+    few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, names = part_of_few(few)
+    assert part_of_few(few) == (first, names)
+    assert part_of_few(few, frozenset([str(SAMPLES[19])])) == (first, names)  # it is not in the source
+    file = few / f"{SAMPLES[0]}.skeleton"
+    whole = file.read_bytes()
+    file.write_bytes(b"")
+    damaged, fewer = part_of_few(few)
+    assert fewer == names[1:]
+    file.write_bytes(whole)
+    assert part_of_few(few)[1] == names
+    assert part_of_few(few, frozenset(names[:1]))[1] == names[1:]
+    mark = os.stat(file).st_mtime_ns
+    before = part_of_few(few)[0]
+    os.utime(file, ns=(mark, mark + 1))
+    again = part_of_few(few)[0]
+    assert again > before > damaged > first
+    monkeypatch.setattr(tool, "CONVERSION", tool.CONVERSION + 1)
+    assert part_of_few(few)[0] > again
+
+
+def test_what_killed_runs_left_is_removed(few: Path) -> None:
+    out = few.parent / "ntu"
+    out.mkdir()
+    for left in (".skeletons.abc.tmp.npy", ".index.abc.tmp.npz"):
+        (out / left).touch()
+    assert tool.main([str(few), str(out), "--jobs", "1"]) == 0
+    assert {path.name for path in out.iterdir()} == {".lock", "skeletons.npy", "index.npz"}
+
+
+def test_a_bad_command_line_is_one_error(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out = few.parent / "file", few.parent / "ntu"
+    file.write_bytes(b"\xff")
+    for arguments, message in (
+        ([few, file], f"{file} is there and no folder"),
+        ([few, file / "ntu"], "Not a directory"),
+        ([few, out, "--missing", few], "was not read: [Errno 21] Is a directory"),
+        ([few, out, "--missing", file], "was not read: 'utf-8' codec"),
+        ([few / "absent", out], "No such file or directory"),
+        ([file, out], "it should be mmaction2's or PYSKL's pickle"),
+    ):
+        assert tool.main([*map(str, arguments)]) == 1
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: ")
+        assert message in printed
+        assert printed.count("\n") == 1
+        assert not out.exists()
+    with pytest.raises(SystemExit):
+        tool.main([str(few), str(out), "--jobs", "0"])
+    assert "0 is below 1" in capsys.readouterr().err
 
 
 def test_the_data_set_gives_the_samples_of_its_split(out: Path) -> None:

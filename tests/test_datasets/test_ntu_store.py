@@ -1,6 +1,9 @@
 """NTU RGB+D: the store gives back what was written, and the pickles of other frameworks are read as data only."""
 
 import pickle
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +65,10 @@ def test_a_store_travels_to_another_process_without_its_data(tmp_path: Path) -> 
 
 
 def test_parts_are_read_as_they_were_written(tmp_path: Path) -> None:
-    part = Part.of(samples(4), {})
+    part = Part.of(samples(4), {})._replace(fingerprint="made of this")
     write_part(tmp_path / "part.npz", part)
     found = read_part(tmp_path / "part.npz")
-    assert found.names == part.names
+    assert (found.names, found.fingerprint) == (part.names, "made of this")
     np.testing.assert_array_equal(found.skeletons, part.skeletons)
     (tmp_path / "part.npz").write_bytes((tmp_path / "part.npz").read_bytes()[:-200])
     with pytest.raises(InvalidDataError, match="truncated or damaged"):
@@ -84,6 +87,51 @@ def test_a_store_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / INDEX).unlink()
     with pytest.raises(InvalidDataError, match=r"index.npz is missing; make it with tools/prepare/ntu.py"):
         SkeletonStore(tmp_path)
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file becomes larger than ``size`` bytes; the error is another than a full disk's, and comes the same way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_earlier_store(tmp_path: Path) -> None:
+    everything = made_store(tmp_path)
+    size = (tmp_path / SKELETONS).stat().st_size
+    larger = samples(9, 60)
+    write_part(tmp_path / "S009.npz", Part.of(larger, {}))
+    files = {path.name for path in tmp_path.iterdir()}
+    with full_disk(2 * size), pytest.raises(OSError, match=r"; 1 MB are needed: .*skeletons\.npy"):
+        write_store(tmp_path, [tmp_path / "S009.npz"])
+    assert {path.name for path in tmp_path.iterdir()} == files
+    name = next(iter(everything))
+    np.testing.assert_array_equal(SkeletonStore(tmp_path).persons(name), everything[name])
+
+
+def test_skeletons_are_appended_so_that_the_disk_is_asked_for_every_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def seen(path: Path) -> Part:
+        sizes.extend(file.stat().st_size for file in tmp_path.glob(".skeletons.*"))
+        return read_part(path)
+
+    monkeypatch.setattr("kdbench.datasets.ntu.store.read_part", seen)
+    made_store(tmp_path)
+    assert sizes[0] == 0
+    assert sizes[-1] < (tmp_path / SKELETONS).stat().st_size
+
+
+def test_a_store_without_any_sample_is_one(tmp_path: Path) -> None:
+    write_part(tmp_path / "part.npz", Part.of({}, {"S001C001P001R001A001": "empty"}))
+    assert write_store(tmp_path, [tmp_path / "part.npz"]) == 0
+    assert SkeletonStore(tmp_path).index.skipped == {"S001C001P001R001A001": "empty"}
 
 
 def annotations() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ...spec import InvalidDataError
 ACTIONS = {"60": 60, "120": 120}
 SETUPS = {"60": 17, "120": 32}
 MUTUAL = frozenset((*range(50, 61), *range(106, 121)))  # actions of two persons
-_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})(?:_rgb)?(?:\.\w+)?", re.ASCII)
 _SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
 _SUBJECTS_120 = _SUBJECTS_60 | {
     45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95,
@@ -34,15 +34,16 @@ class Name(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Name":
-        """The numbers of a name, which may have an ending (``.skeleton``, ``_rgb.avi``).
+        """The numbers of a name, each 1 or more, which may have an ending (``.skeleton``, ``_rgb.avi``).
 
         >>> Name.parse("S001C002P003R002A013.skeleton")
         Name(setup=1, camera=2, performer=3, repetition=2, action=13)
         """
-        found = _NAME.match(text)
-        if not found:
-            raise InvalidDataError(f"'{text}' is no name of NTU RGB+D; names are like S001C002P003R002A013")
-        return cls(*(int(number) for number in found.groups()))
+        found = _NAME.fullmatch(text)
+        numbers = [int(number) for number in found.groups()] if found else [0]
+        if not all(numbers):
+            raise InvalidDataError(f"{text!r} is no name of NTU RGB+D; names are like S001C002P003R002A013")
+        return cls(*numbers)
 
     def __str__(self) -> str:
         return "S{:03}C{:03}P{:03}R{:03}A{:03}".format(*self)
@@ -60,6 +61,18 @@ class Name(NamedTuple):
     def is_in(self, edition: str) -> bool:
         """Whether NTU RGB+D ``"60"`` has it, or ``"120"``, which has all."""
         return self.setup <= SETUPS[edition] and self.action <= ACTIONS[edition]
+
+
+def is_name(text: str) -> bool:
+    """Whether ``Name.parse`` takes a text.
+
+    >>> is_name("S001C002P003R002A013.skeleton"), is_name("S001C002P003R002A013 (1).skeleton")
+    (True, False)
+    """
+    try:
+        return bool(Name.parse(text))
+    except InvalidDataError:
+        return False
 
 
 class Protocol(NamedTuple):
@@ -119,10 +132,12 @@ def read_missing(path: Path) -> frozenset[Name]:
         raise InvalidDataError(
             f"{path}, the list of missing skeletons, is missing; it is in the authors' repository"
         ) from None
-    names = [line.strip() for line in lines if _NAME.fullmatch(line.strip())]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDataError(f"{path}, the list of missing skeletons, was not read: {error}") from error
+    names = frozenset(Name.parse(line.strip()) for line in lines if is_name(line.strip()))
     if not names:
         raise InvalidDataError(f"{path} names no sample; a list of missing skeletons has one name a line")
-    return frozenset(Name.parse(name) for name in names)
+    return names
 
 
 def groups(names: Sequence[Name], protocol: str) -> dict[tuple[int, int, int, int], tuple[Name, ...]]:

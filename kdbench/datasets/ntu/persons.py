@@ -9,7 +9,8 @@ from ..transforms.rotation import between
 from .skeleton_file import JOINTS, Body, Recording
 
 SHORT = 11  # bodies of so many frames or fewer are glimpses of furniture
-WIDE, MOSTLY = 0.8, 0.69754  # a body wider than 0.8 of its height in that share of its frames is none
+# A body wider than 0.8 of its height in that share of its frames, or more, is none.
+WIDE, MOSTLY = 0.8, 0.69754
 SPINE_BASE, SPINE_MIDDLE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8
 
 
@@ -17,8 +18,12 @@ def two_persons(recording: Recording) -> np.ndarray:
     """The persons of a recording, ``(M, T, 25, 3)`` float32 metres, M 1 or 2; zeros where a person is not there.
 
     Frames that show nobody are left out. Of several bodies, those of a few frames and those wider than high go; the
-    most mobile is the first person, together with bodies that do not overlap it in time, the rest the second. Both ends
-    are trimmed of frames without either; the person who starts is the first. No body is an ``InvalidDataError``.
+    most mobile is the first person, together with bodies that do not overlap it in time; others are the second in the
+    same way, and one that overlaps both is left out. Both ends are trimmed of frames without either; the person who
+    starts is the first. No body, or no position but zeros, is an ``InvalidDataError``.
+
+    PYSKL takes the frames of a body as consecutive; here a body that was lost for a while keeps the frames of its file,
+    zeros in between. Where none of several bodies passes, PYSKL's converter stops, and here all of them are taken.
     """
     if not recording.bodies:
         raise InvalidDataError("no frame shows a body")
@@ -29,34 +34,57 @@ def two_persons(recording: Recording) -> np.ndarray:
         for body in bodies:
             person[np.searchsorted(shown, body.frames)] = body.position
     there = np.flatnonzero(persons.any((0, 2, 3)))
+    if not len(there):
+        raise InvalidDataError("all positions are zero")
     persons = persons[:, there[0] : there[-1] + 1]
     return persons if persons[0, 0].any() else persons[::-1].copy()
 
 
-def motion(body: Body) -> float:
-    """How much a body moves: the variance over time of every coordinate, summed."""
-    return float(body.position.var(0).sum())
+def motion(positions: np.ndarray) -> float:
+    """How much a body ``(T, 25, 3)`` moves: the variance of x, y and z over all frames and joints together, summed."""
+    return float(positions.reshape(-1, 3).var(0).sum())
 
 
 def _plausible(bodies: Sequence[Body]) -> list[Body]:
     """The bodies that may be persons, the most mobile first; all, if none of several may be."""
-    kept = [body for body in bodies if len(body.frames) > SHORT and not _is_wide(body)]
-    found = kept if len(bodies) > 1 and kept else bodies
-    return sorted(found, key=motion, reverse=True)
+    ranked = sorted(bodies, key=lambda body: motion(body.position), reverse=True)
+    lasting = [body for body in ranked if len(body.frames) > SHORT]
+    if len(ranked) == 1 or len(lasting) == 1:
+        return lasting or ranked
+    moving = [(found, body) for body in lasting if (found := _motion_of_narrow(body)) is not None]
+    return [body for _, body in sorted(moving, key=lambda pair: pair[0], reverse=True)] or ranked
 
 
-def _is_wide(body: Body) -> bool:
+def _motion_of_narrow(body: Body) -> float | None:
+    """The motion of a body, or that of its narrow frames alone if it is smaller; None if most frames are wide."""
     width, height = np.ptp(body.position[..., :2], axis=1).T
-    return float((width > WIDE * height).mean()) >= MOSTLY
+    is_narrow = width <= WIDE * height
+    if 1 - is_narrow.mean() >= MOSTLY:
+        return None
+    return min(motion(body.position), motion(body.position[is_narrow]))
 
 
 def _slots(bodies: Sequence[Body]) -> list[list[Body]]:
-    """The bodies of each person; the second person is left out where nobody is left for it."""
-    first, second = [bodies[0]], []
+    """The bodies of each person; the second person is left out where nobody is left for it.
+
+    A body goes to the first person whose stretch of frames it does not meet, and widens that stretch. The second one's
+    begins as the empty stretch before frame 0, as in PYSKL, so that once widened it reaches from there.
+    """
+    slots: list[list[Body]] = [[bodies[0]], []]
+    stretches = [_stretch(bodies[0]), (0, 0)]
     for body in bodies[1:]:
-        overlaps = any(body.frames[0] <= own.frames[-1] and own.frames[0] <= body.frames[-1] for own in first)
-        (second if overlaps else first).append(body)
-    return [first, second] if second else [first]
+        start, end = _stretch(body)
+        for person, (first, last) in enumerate(stretches):
+            if max(first, start) >= min(last, end):
+                slots[person].append(body)
+                stretches[person] = min(first, start), max(last, end)
+                break
+    return [slot for slot in slots if slot]
+
+
+def _stretch(body: Body) -> tuple[int, int]:
+    """The first frame of a body and the one after its last."""
+    return int(body.frames[0]), int(body.frames[-1]) + 1
 
 
 def pre_normalised(persons: np.ndarray) -> np.ndarray:

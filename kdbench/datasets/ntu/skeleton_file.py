@@ -14,6 +14,7 @@ import numpy as np
 from ...spec import InvalidDataError
 
 JOINTS, BODY_NUMBERS, JOINT_NUMBERS = 25, 10, 12
+_LARGEST = np.finfo(np.float32).max
 
 
 class Body(NamedTuple):
@@ -42,8 +43,15 @@ def read_skeleton_file(path: Path) -> Recording:
         return parse_skeletons(path.read_bytes())
     except FileNotFoundError:
         raise InvalidDataError(f"{path} is missing") from None
+    except OSError as error:
+        raise InvalidDataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except InvalidDataError as error:
         raise InvalidDataError(f"{path}: {error}; take that file from the source again") from None
+
+
+def is_finite(positions: np.ndarray) -> bool:
+    """Whether float32, in which they are kept, can hold all of them."""
+    return bool((np.abs(positions) <= _LARGEST).all())
 
 
 def parse_skeletons(text: bytes) -> Recording:
@@ -124,7 +132,7 @@ class _Reader:
         if self.place > len(self.numbers):
             raise InvalidDataError(f"ends within frame {frame}")
         values = self.numbers[begin : self.place].reshape(JOINTS, JOINT_NUMBERS)
-        if not np.isfinite(values[:, :3]).all():
+        if not is_finite(values[:, :3]):
             raise InvalidDataError(f"has a position that is not finite in frame {frame}")
         return identity, values
 

@@ -5,6 +5,7 @@ the ``name``, the number of ``persons`` M (1 or 2) and of ``frames`` T of each, 
 ``skipped``, with the ``reason``.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,17 +18,22 @@ from .names import Name
 from .skeleton_file import JOINTS
 
 SKELETONS, INDEX = "skeletons.npy", "index.npz"
+_ARRAYS = ("name", "persons", "frames", "skipped", "reason")  # of an index
 REMEDY = "make it with tools/prepare/ntu.py, or set KDBENCH_DATA_ROOT to the folder that has ntu/"
 
 
 class Part(NamedTuple):
-    """Some samples of a store: their persons ``(sum of M * T, 25, 3)`` end to end, and the shape of each."""
+    """Some samples of a store: their persons ``(sum of M * T, 25, 3)`` end to end, and the shape of each.
+
+    ``fingerprint`` tells what the part was made from; a store does not keep it.
+    """
 
     names: tuple[str, ...]
     persons: np.ndarray
     frames: np.ndarray
     skeletons: np.ndarray
     skipped: Mapping[str, str]
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, samples: Mapping[str, np.ndarray], skipped: Mapping[str, str]) -> "Part":
@@ -44,35 +50,30 @@ class Part(NamedTuple):
 def write_part(path: Path, part: Part) -> None:
     """One part in an uncompressed ``.npz``, there whole or not at all."""
     with atomic_path(path) as temporary:
-        np.savez(temporary, skeletons=part.skeletons, **_index(part))
+        np.savez(temporary, skeletons=part.skeletons, fingerprint=part.fingerprint, **_index(part))
 
 
 def read_part(path: Path) -> Part:
     """A part that ``write_part`` wrote; a damaged one is an ``InvalidDataError``."""
-    arrays = read_npz(
-        path, ("name", "persons", "frames", "skipped", "reason", "skeletons"), "it is made again"
-    )
-    return _part(arrays, arrays["skeletons"])
+    arrays = read_npz(path, (*_ARRAYS, "skeletons", "fingerprint"), "it is made again")
+    return _part(arrays, arrays["skeletons"])._replace(fingerprint=str(arrays["fingerprint"]))
 
 
 def write_store(folder: Path, parts: Iterable[Path]) -> int:
     """Join parts into one store, a part in memory at a time; returns the number of samples.
 
-    The index comes last, so that a store with an index is whole.
+    The index comes last, so that a store with an index is whole. An earlier store stays until then.
     """
     paths = list(parts)
     heads = [read_part(path)._replace(skeletons=np.zeros((0, JOINTS, 3), np.float32)) for path in paths]
     total = sum(int((head.persons * head.frames).sum()) for head in heads)
-    (folder / INDEX).unlink(missing_ok=True)
     with atomic_path(folder / SKELETONS) as temporary:
-        mapped = np.lib.format.open_memmap(temporary, "w+", np.float32, (total, JOINTS, 3))
-        place = 0
-        for path in paths:
-            skeletons = read_part(path).skeletons
-            mapped[place : place + len(skeletons)] = skeletons
-            place += len(skeletons)
-        mapped.flush()
-        del mapped
+        try:
+            _write_skeletons(temporary, paths, total)
+        except OSError as error:
+            needed = f"{error.strerror or error}; {total * JOINTS * 3 * 4 / 1e6:.0f} MB are needed"
+            raise OSError(error.errno, needed, str(folder / SKELETONS)) from error
+        (folder / INDEX).unlink(missing_ok=True)
     joined = Part(
         tuple(name for head in heads for name in head.names),
         np.concatenate([head.persons for head in heads]),
@@ -85,9 +86,20 @@ def write_store(folder: Path, parts: Iterable[Path]) -> int:
     return len(joined.names)
 
 
+def _write_skeletons(path: Path, parts: Iterable[Path], rows: int) -> None:
+    """Append the skeletons of all parts; a full disk is an error here, and a fatal signal in a memory-mapped file."""
+    header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": (rows, JOINTS, 3)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(read_part(part).skeletons, np.float32).data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _index(part: Part) -> dict[str, np.ndarray]:
     return {
-        "name": np.array(part.names, dtype="U20"),
+        "name": np.array(part.names, dtype=np.str_),
         "persons": part.persons.astype(np.int8),
         "frames": part.frames.astype(np.int32),
         "skipped": np.array([*part.skipped], dtype=np.str_),
@@ -105,7 +117,7 @@ class SkeletonStore:
 
     def __init__(self, folder: Path):
         self.file = folder / SKELETONS
-        arrays = read_npz(folder / INDEX, ("name", "persons", "frames", "skipped", "reason"), REMEDY)
+        arrays = read_npz(folder / INDEX, _ARRAYS, REMEDY)
         self.index = _part(arrays, np.zeros((0, JOINTS, 3), np.float32))
         sizes = self.index.persons.astype(np.int64) * self.index.frames
         self._ends = np.cumsum(sizes)
