@@ -294,6 +294,7 @@ def test_stages_of_all_shapes_work_or_are_refused_by_name(name, student, teacher
         with pytest.raises(ValueError, match=f"^{name} .*{re.escape(str((5, *teacher[1:])))}.*; give"):
             kind(**arguments)
         return
+    torch.manual_seed(0)  # a regressor of so few channels may begin with all of them below its ReLU
     method = kind(**arguments)
     loss = sum(method(own, other, Fields()).values())
     loss.backward()
