@@ -19,6 +19,18 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # after the tools 
 WRONG_USE, INVALID_DATA = 2, 3
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``least``."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value}; there is: {least} and more")
+        return value
+
+    return number
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments of every command."""
     made = argparse.ArgumentParser(

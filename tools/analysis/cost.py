@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import command
-from analysis.export import arrays, at_least
+from analysis.export import arrays
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FIELDS = (
@@ -34,17 +34,17 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0])
     parser.add_argument("students", nargs="+", metavar="CONFIG_OR_RUN", help="rows, or folders of runs")
     parser.add_argument("--seed", type=int, default=0, help="of configs: whose weights")
-    parser.add_argument("--threads", type=at_least(1), default=1, help="CPU threads")
-    parser.add_argument("--repeats", type=at_least(1), default=200, help="forwards that are timed")
-    parser.add_argument("--warmup", type=at_least(0), default=20, help="forwards before them")
+    parser.add_argument("--threads", type=command.at_least(1), default=1, help="CPU threads")
+    parser.add_argument("--repeats", type=command.at_least(1), default=200, help="forwards that are timed")
+    parser.add_argument("--warmup", type=command.at_least(0), default=20, help="forwards before them")
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: for a machine that does other things too"
     )
     parser.add_argument(
-        "--calibration", type=at_least(1), default=64, metavar="N", help="clips for eight bits"
+        "--calibration", type=command.at_least(1), default=64, metavar="N", help="clips for eight bits"
     )
     parser.add_argument(
-        "--clips", type=at_least(1), metavar="N", help="test clips, evenly taken; default: all"
+        "--clips", type=command.at_least(1), metavar="N", help="test clips, evenly taken; default: all"
     )
     parser.add_argument(
         "--no-data", action="store_true", help="random clips; neither eight bits nor accuracy"

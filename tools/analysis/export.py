@@ -8,25 +8,13 @@ without the data needs it. Eight bits need clips of the training split in any ca
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import command
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from ``least``."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value}; there is: {least} and more")
-        return value
-
-    return number
 
 
 def parse() -> argparse.Namespace:
@@ -38,7 +26,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--int8", action="store_true", help="also FILE-int8.onnx, calibrated on training clips"
     )
-    parser.add_argument("--calibration", type=at_least(1), default=64, metavar="N", help="clips for --int8")
+    parser.add_argument(
+        "--calibration", type=command.at_least(1), default=64, metavar="N", help="clips for --int8"
+    )
     parser.add_argument(
         "--random", action="store_true", help="check with random numbers, not with test clips"
     )
