@@ -148,7 +148,7 @@ def main() -> int:
     if len(asked) > 1:
         print(f"\n{table(suites)}")
     if arguments.json:
-        from kdbench.engine.checkpoint import write_text
+        from kdbench.atomic import write_text
 
         found = {"machine": head, "quick": arguments.quick, "suites": suites}
         write_text(arguments.json, json.dumps(found, indent=1) + "\n")

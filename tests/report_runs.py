@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import yaml
 
-from kdbench.engine.checkpoint import write_text
+from kdbench.atomic import write_text
 from kdbench.engine.record import save_predictions, write_result
 from kdbench.records import run_id
 from tests.test_records.made import record

@@ -105,7 +105,7 @@ def ended(together: Any) -> int:
 
 def measure(runs: Sequence[argparse.Namespace], file: Path) -> int:
     """Take a few steps of each row, its teacher untrained; a row that cannot run is left out, with its reason."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
     from kdbench.engine.shares import shares
 
     found: list[list[float] | None] = []

@@ -134,7 +134,7 @@ def _gain(one) -> float:
 
 def write(arguments: argparse.Namespace, found: list) -> None:
     """The files that were asked for."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
 
     lines = [one.as_dict for one in found]
     if arguments.json:

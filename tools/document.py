@@ -48,7 +48,7 @@ def parse() -> argparse.Namespace:
 
 def document(arguments: argparse.Namespace) -> int:
     """Render every page; write those that differ, or name them."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
 
     pages = rendered(arguments.configs, arguments.output)
     stale = {

@@ -21,7 +21,7 @@ def parse() -> argparse.Namespace:
 
 def record(arguments: argparse.Namespace) -> None:
     """Fold every folder; one that cannot be recorded stops the command before anything is written."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
     from kdbench.zoo import metafile_text, read_results
 
     results = {Path(folder): read_results(folder) for folder in arguments.folders}

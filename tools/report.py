@@ -32,7 +32,7 @@ def parse() -> argparse.Namespace:
 
 def report(arguments: argparse.Namespace) -> None:
     """Read, lay out, write in one step."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
     from kdbench.report import UNMEASURED, page, payload, read_latencies, read_runs
     from kdbench.zoo import read_metafile
 

@@ -231,7 +231,7 @@ def dump(path: Path, config: Any, metrics: dict) -> None:
     """Metrics, and index, target and scores of every sample, as JSON."""
     from safetensors.torch import load_file
 
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
     from kdbench.records import PREDICTIONS_FILE
 
     columns = load_file(Path(config.work_dir, PREDICTIONS_FILE))

@@ -21,7 +21,7 @@ def parse() -> argparse.Namespace:
 
 def zoo(arguments: argparse.Namespace) -> int:
     """Render every file; write those that differ, or name them."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
 
     stale = [
         (path, text) for path, text in rendered(arguments.configs, arguments.output) if read(path) != text

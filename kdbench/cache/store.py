@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.files import atomic_path
+from ..atomic import atomic_path
 from ..spec import InvalidDataError
 from .layout import Layout
 

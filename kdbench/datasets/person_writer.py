@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from ..atomic import atomic_path, remove_leftovers
 from ..spec import InvalidDataError
-from .files import atomic_path, folder_lock, read_npz, remove_leftovers
+from .files import folder_lock, read_npz
 from .persons import FORMAT, GRID, Persons, PersonStore, check_persons, layout, read_json, unpacked, video_key
 
 

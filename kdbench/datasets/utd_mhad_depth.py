@@ -13,9 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from ..atomic import atomic_path, remove_leftovers
 from ..spec import InvalidDataError
 from .depth_rendering import Camera, Points, front_view, to_points
-from .files import atomic_path, folder_lock, read_npz, remove_leftovers
+from .files import folder_lock, read_npz
 from .transforms.rotation import rotation
 
 CAMERA = Camera(focal=142.8, centre_column=79.5, centre_row=59.5)  # Kinect v1, its 320 x 240 halved

@@ -1,8 +1,7 @@
 """Networks for small machines: ONNX files that give what torch gives, in eight bits too, and what they cost."""
 
-from .files import refuse_folder
 from .onnx_file import TOLERANCE, export, farthest
 from .quantise import quantise
 from .session import Session
 
-__all__ = ["TOLERANCE", "Session", "export", "farthest", "quantise", "refuse_folder"]
+__all__ = ["TOLERANCE", "Session", "export", "farthest", "quantise"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..atomic import atomic_path
 from ..compat import load_onnx_exporter
 from ..spec import IncompatibleError, MissingPackageError
-from .files import whole
 from .session import Session
 
 OPSET = 18  # the lowest that torch's exporter writes without converting
@@ -41,7 +41,7 @@ def export(network: nn.Module, clips: Sequence[Clip], path: str | Path) -> float
     training = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        with whole(Path(path)) as temporary:
+        with atomic_path(Path(path)) as temporary:
             return _checked(network, clips, temporary)
     finally:
         for module, mode in training:

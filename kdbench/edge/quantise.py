@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import atomic_path
 from ..compat import load_onnx_quantisation
-from .files import whole
 from .session import Session
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")  # what pays; norms, softmax and sums stay in float
@@ -38,7 +38,7 @@ def quantise(source: str | Path, target: str | Path, clips: Iterable[Mapping[str
     level = root.level
     root.setLevel(logging.ERROR)  # it advises on every file what was done just before
     try:
-        with tempfile.TemporaryDirectory() as folder, whole(Path(target)) as temporary:
+        with tempfile.TemporaryDirectory() as folder, atomic_path(Path(target)) as temporary:
             ready = Path(folder) / "ready.onnx"
             tools.shape_inference.quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
             tools.quantize_static(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..atomic import atomic_path, remove_leftovers, sync, write_text
 from ..spec import KDBenchError
 from ..weights import file_hash
 from .state import flatten, unflatten
@@ -33,37 +33,13 @@ def checkpoint_name(step: int) -> str:
     return f"step_{step}.safetensors"
 
 
-def replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file, and put it in the place of ``path`` when all of it is on the disk.
-
-    Whenever the process dies, ``path`` holds the old or the new content, whole. A full disk is an ``OSError``, and
-    the old content stays.
-    """
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Replace a safetensors file in one step; a full disk is an ``OSError``, and the old content stays."""
     try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, SafetensorError):
-            raise OSError(f"{path} was not written, what was there before stays: {error}") from error
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step."""
-    replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata)
+    except SafetensorError as error:
+        raise OSError(f"{path} was not written, what was there before stays: {error}") from error
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -93,7 +69,7 @@ def write_checkpoint(path: str | Path, tree: Any) -> None:
     tensors, text = flatten(tree)
     tensors = _separate(tensors)
     metadata = {"format": FORMAT, "tree": text, "sha256": _digest(tensors, text)}
-    replace(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
+    _save(Path(path), tensors, metadata)
 
 
 def is_checkpoint(path: str | Path) -> bool:
@@ -158,8 +134,8 @@ def add_checkpoint(folder: Path, step: int, tree: Any, keep: int) -> Path:
     write_text(folder / POINTER, path.name)
     for old in checkpoints(folder)[max(keep, 1) :]:
         old.unlink()
-    for half in (*folder.glob("step_*.tmp-*"), *folder.glob(f"{POINTER}.tmp-*")):
-        half.unlink(missing_ok=True)
+    for written in ("step_*.safetensors", POINTER):
+        remove_leftovers(folder / written)
     return path
 
 
@@ -176,8 +152,8 @@ def save_weights(
     path = Path(path)
     tensors = _separate({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
     metadata = {"about": json.dumps(dict(about or {}))}  # one entry: safetensors writes several in any order
-    replace(path, lambda temporary: save_file(tensors, temporary, metadata))
+    _save(path, tensors, metadata)
     if hashed:
         path = path.rename(path.with_name(f"{path.stem}-{file_hash(path)[:8]}{path.suffix}"))
-        _sync_folder(path.parent)
+        sync(path.parent)
     return path

@@ -13,8 +13,8 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import LoggerHook
 from mmengine.logging import HistoryBuffer, MessageHub
 
+from ..atomic import write_text
 from ..registry import HOOKS
-from .checkpoint import write_text
 
 HISTORY = "history.json"
 _LONGEST = 1_000_000  # what a HistoryBuffer keeps

@@ -14,13 +14,14 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor, nn
 
+from ..atomic import write_text
 from ..evaluation.cost import gflops, parameters
 from ..records import PREDICTIONS_FILE, SCHEMA_VERSION, aside, index_hash, read_record, run_id, validated
 from ..registry import HOOKS
 from ..spec import IGNORED, InvalidDataError
 from ..weights import file_hash
 from . import environment, lineage
-from .checkpoint import save_weights, write_text
+from .checkpoint import save_weights
 from .hooks import STUDENT_FILE, unwrapped
 from .lineage import RESULT_FILE
 from .optim import settled

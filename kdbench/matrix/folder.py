@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..engine.checkpoint import write_text
+from ..atomic import write_text
 from ..spec import KDBenchError
 from .cells import SMOKE_DIRS, WORK_DIRS, Cell
 

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..engine.checkpoint import checkpoints, write_text
+from ..atomic import write_text
+from ..engine.checkpoint import checkpoints
 from ..engine.lineage import read_result
 from ..engine.optim import may_be
 from ..records import RESULT_FILE

@@ -10,16 +10,16 @@ from typing import Any
 
 import yaml
 
+from ..atomic import sync, write_text
 from ..compose import recompose
 from ..distillers.base import Distiller
-from ..engine.checkpoint import write_text
 from ..engine.hooks import STUDENT_FILE
 from ..engine.promises import fill_in
 from ..records import RESULT_FILE, doubts
 from ..registry import DISTILLERS, find
 from ..weights import file_hash
 from .card import card, leaderboard_yaml, slug
-from .files import CARD, CONFIG, MANIFEST, RECORD, RESULTS_FOLDER, describe, sync
+from .files import CARD, CONFIG, MANIFEST, RECORD, RESULTS_FOLDER, describe, sync_tree
 from .frozen import freeze
 from .loading import load
 
@@ -47,7 +47,7 @@ def publish(run: str | Path, to: str | Path, force: str | None = None) -> Path:
     try:
         _write(staged, run, record, config, found, force, name)
         load(staged)
-        sync(staged)
+        sync_tree(staged)
         _settle(staged, place)
     finally:
         shutil.rmtree(staged, ignore_errors=True)

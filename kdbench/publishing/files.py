@@ -1,7 +1,6 @@
 """The files of an artefact: which there may be, their hashes, and how text in them is read as data."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..atomic import sync
 from ..spec import InvalidDataError
 from ..weights import file_hash
 
@@ -128,11 +128,7 @@ def _plain_yaml(text: str) -> Any:
     return yaml.safe_load(text)
 
 
-def sync(folder: Path) -> None:
-    """Have everything below a folder on the disk."""
+def sync_tree(folder: Path) -> None:
+    """Have a folder and everything below it on the disk."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..engine.checkpoint import write_text
+from ..atomic import write_text
 from ..zoo import metafile_text, read_metafile
 
 

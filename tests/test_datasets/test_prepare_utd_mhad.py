@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from kdbench.datasets.files import atomic_path, remove_leftovers
+from kdbench.atomic import atomic_path, remove_leftovers
 from kdbench.datasets.utd_mhad import STREAMS, all_clips
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "prepare" / "utd_mhad.py"
@@ -178,7 +178,7 @@ def test_a_killed_writer_leaves_no_half_file(tmp_path):
     path.write_bytes(b"whole")
     code = (
         "import pathlib, sys, time\n"
-        "from kdbench.datasets.files import atomic_path\n"
+        "from kdbench.atomic import atomic_path\n"
         f"with atomic_path(pathlib.Path({str(path)!r})) as temporary:\n"
         "    temporary.write_bytes(b'half')\n"
         "    print('writing', flush=True)\n"

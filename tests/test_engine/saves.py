@@ -62,7 +62,7 @@ def main() -> None:
     for k in range(arguments.kills):
         keep = 1 + k % 3
         saved = one_kill(arguments.folder, last + 1, keep, rng.uniform(0, 3 * usual))
-        halves += any(".tmp-" in path.name for path in arguments.folder.iterdir())
+        halves += any(".tmp" in path.name for path in arguments.folder.iterdir())
         path = newest_checkpoint(arguments.folder, warnings.append)
         state = read_checkpoint(path)
         if state["step"] not in (saved, saved + 1) or not (state["weights"] == state["step"]).all():

@@ -137,7 +137,7 @@ def test_an_empty_folder_has_no_checkpoint(tmp_path):
 
 
 def test_old_ones_go_and_half_files_too(tmp_path):
-    (tmp_path / "step_1.safetensors.tmp-123").write_bytes(b"half")
+    (tmp_path / ".step_1.abc.tmp.safetensors").write_bytes(b"half")
     for step in (1, 2, 3, 4):
         add_checkpoint(tmp_path, step, {"step": step}, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == [POINTER, "step_3.safetensors", "step_4.safetensors"]

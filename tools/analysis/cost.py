@@ -59,7 +59,7 @@ def cost(arguments: argparse.Namespace) -> None:
     import torch
     from analysis import student as students
 
-    from kdbench.edge import refuse_folder
+    from kdbench.atomic import refuse_folder
 
     for file in filter(None, (arguments.json, arguments.csv)):
         refuse_folder(file)
@@ -79,7 +79,7 @@ def cost(arguments: argparse.Namespace) -> None:
 
 def write(arguments: argparse.Namespace, lines: list[dict[str, Any]], circumstances: dict[str, Any]) -> None:
     """The files that were asked for, each whole or not there."""
-    from kdbench.engine.checkpoint import write_text
+    from kdbench.atomic import write_text
 
     if arguments.json:
         write_text(arguments.json, json.dumps({**circumstances, "lines": lines}, indent=1) + "\n")

@@ -39,7 +39,7 @@ def export(arguments: argparse.Namespace) -> None:
     """Read, write, check, say what was written."""
     from analysis import student as students
 
-    from kdbench.edge import refuse_folder
+    from kdbench.atomic import refuse_folder
 
     for target in (arguments.to, *([eight_bits(arguments.to)] if arguments.int8 else [])):
         refuse_folder(target)

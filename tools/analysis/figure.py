@@ -66,13 +66,14 @@ def save(
     figure: Any, path: Path, header: Sequence[str] | None = None, lines: Sequence[Sequence[Any]] = ()
 ) -> None:
     """Write a figure and, with a ``header``, its numbers beside it as CSV; each file is whole or not there."""
-    from kdbench.engine.checkpoint import replace
+    from kdbench.atomic import atomic_path
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, lambda to: figure.savefig(to, dpi=130, format=path.suffix[1:]))
+    with atomic_path(path) as to:
+        figure.savefig(to, dpi=130, format=path.suffix[1:])
     table = path.with_suffix(".csv")
     if header is not None:
-        replace(table, lambda to: _write_csv(to, header, lines))
+        with atomic_path(table) as to:
+            _write_csv(to, header, lines)
     print(f"wrote {path} and {table}" if header is not None else f"wrote {path}")
 
 

@@ -41,7 +41,8 @@ def prepare(source: Path, out: Path) -> None:
     """Write both files into ``out``."""
     import numpy as np
 
-    from kdbench.datasets.files import atomic_path, folder_lock, remove_leftovers
+    from kdbench.atomic import atomic_path, remove_leftovers
+    from kdbench.datasets.files import folder_lock
     from kdbench.datasets.images.cifar_jpeg import FILES
 
     with folder_lock(out):

@@ -173,7 +173,8 @@ def find(source: Path, missing: frozenset[str], parts: Path) -> tuple[list[Setup
 
 def prepare(source: Path, out: Path, missing: frozenset[str], jobs: int) -> dict[str, str]:
     """Write the store into ``out``; returns what was skipped, by sample. A source that is refused leaves no ``out``."""
-    from kdbench.datasets.files import folder_lock, remove_leftovers
+    from kdbench.atomic import remove_leftovers
+    from kdbench.datasets.files import folder_lock
     from kdbench.datasets.ntu.store import INDEX, SKELETONS, SkeletonStore, write_part, write_store
     from kdbench.spec import InvalidDataError
 

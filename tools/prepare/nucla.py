@@ -81,7 +81,7 @@ def prepare(source: Path, out: Path, allow_partial: bool = False) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from kdbench.datasets.files import atomic_path
+    from kdbench.atomic import atomic_path
     from kdbench.datasets.nucla import FILE
 
     files = find_files(source, allow_partial)

@@ -43,7 +43,7 @@ def reencode(
 
 def write(video: Video) -> None:
     """Re-encode one video unless an earlier run finished it."""
-    from kdbench.datasets.files import remove_leftovers
+    from kdbench.atomic import remove_leftovers
     from kdbench.datasets.media.encode import transcode
 
     if not is_done(video):
@@ -66,7 +66,7 @@ def is_done(video: Video) -> bool:
 
 def claim(out: Path, sizes: Sizes, videos: list[Video], force: bool) -> None:
     """Note in the folder how its videos are written; other sizes are refused, or removed by ``force``."""
-    from kdbench.datasets.files import atomic_path
+    from kdbench.atomic import atomic_path
     from kdbench.spec import InvalidDataError
 
     path = out / SETTINGS
@@ -84,7 +84,7 @@ def claim(out: Path, sizes: Sizes, videos: list[Video], force: bool) -> None:
 
 def take_along(source: Path, out: Path, names: Iterable[str], link: bool = False) -> None:
     """Copy what needs no change, never half a file; ``link`` saves the space of large ones on one disk."""
-    from kdbench.datasets.files import atomic_path, remove_leftovers
+    from kdbench.atomic import atomic_path, remove_leftovers
 
     for name in names:
         path = out / name

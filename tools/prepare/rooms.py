@@ -132,7 +132,7 @@ def write_clip(persons: "PersonWriter", clip: Clip) -> bool:
 
 def write_view(clip: Clip, video: str, pictures: "np.ndarray", sound: "np.ndarray") -> None:
     """One mp4, ``pictures`` (T, 3, H, W), with what this camera's microphone hears."""
-    from kdbench.datasets.files import remove_leftovers
+    from kdbench.atomic import remove_leftovers
     from kdbench.datasets.media.encode import write_video
 
     path, rate = clip.out / video, round(rooms_of(clip.home, clip.split).clock.rate)
@@ -160,7 +160,7 @@ def is_whole(path: Path, frames: int) -> bool:
 
 def write_json(path: Path, content: Any) -> None:
     """A JSON file, there whole or not at all."""
-    from kdbench.datasets.files import atomic_path, remove_leftovers
+    from kdbench.atomic import atomic_path, remove_leftovers
 
     remove_leftovers(path)
     with atomic_path(path) as temporary:

@@ -204,7 +204,7 @@ def write(path: Path, arrays: dict) -> None:
     """A compressed .npz, there whole or not at all."""
     import numpy as np
 
-    from kdbench.datasets.files import atomic_path, remove_leftovers
+    from kdbench.atomic import atomic_path, remove_leftovers
 
     remove_leftovers(path)
     with atomic_path(path) as temporary:

@@ -49,7 +49,7 @@ def write_subject(root: Path, out: Path, subject: int) -> dict[str, int]:
 
 def write_list(path: Path, subjects: tuple[int, ...], frames: dict[str, int]) -> None:
     """One line a clip, ``<folder> <number of frames> <label>``."""
-    from kdbench.datasets.files import atomic_path
+    from kdbench.atomic import atomic_path
     from kdbench.datasets.utd_mhad import all_clips
 
     clips = all_clips()

@@ -46,7 +46,7 @@ def render_all(root: Path, cache: Path, angles: tuple[float, ...], variants: int
 
 def write_list(path: Path, sequences: "Sequences") -> None:
     """One line a sequence: the subject, and for each action its clip and its X and Z in millimetres."""
-    from kdbench.datasets.files import atomic_path
+    from kdbench.atomic import atomic_path
     from kdbench.datasets.utd_mhad import all_clips
 
     clips = all_clips()

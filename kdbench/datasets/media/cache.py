@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..files import BROKEN, atomic_path, folder_lock, remove_leftovers
+from ...atomic import atomic_path, remove_leftovers
+from ..files import BROKEN, folder_lock
 
 _CHUNK = 1 << 20
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ...atomic import atomic_path
 from ...compat import load_av
 from ...spec import InvalidDataError
-from ..files import atomic_path
 from .video import REMEDY, probe
 
 GOP = 16

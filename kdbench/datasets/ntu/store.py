@@ -5,15 +5,15 @@ the ``name``, the number of ``persons`` M (1 or 2) and of ``frames`` T of each, 
 ``skipped``, with the ``reason``.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ...atomic import atomic_path
 from ...spec import InvalidDataError
-from ..files import atomic_path, read_npz
+from ..files import read_npz
 from .names import Name
 from .skeleton_file import JOINTS
 
@@ -93,8 +93,6 @@ def _write_skeletons(path: Path, parts: Iterable[Path], rows: int) -> None:
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(read_part(part).skeletons, np.float32).data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _index(part: Part) -> dict[str, np.ndarray]:
