@@ -15,6 +15,8 @@ rows = [
         row="kd/nucla_boxed_stgcn_small_streams_{student}",
         axes=dict(student=("stgcn_small", "skeleton_cnn_kinect_small")),
     ),
+    dict(row="baseline/nucla_boxed_views_skeleton_cnn_kinect_small_view_students"),
+    dict(row="crossview/nucla_boxed_views_stgcn_small_streams_skeleton_cnn_kinect_small_view_students"),
     dict(row="baseline/nucla_stgcnpp_small{stream}", axes=dict(stream=_streams)),
     dict(row="baseline/nucla_skeleton_cnn_kinect_small"),
     dict(

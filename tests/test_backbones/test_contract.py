@@ -105,6 +105,7 @@ PARAMETERS = {
     "skeleton_cnn_joint": 811_635,
     "skeleton_cnn_kinect": 823_395,
     "skeleton_cnn_kinect_small": 25_315,
+    "skeleton_cnn_kinect_small_view_students": 50_630,
     "skeleton_cnn_motion": 811_635,
     "skeleton_cnn_smooth": 823_395,
     "skeleton_inertial_streams": 1_144_606,

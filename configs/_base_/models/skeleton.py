@@ -1,6 +1,6 @@
-"""Skeleton networks; all read ``skeleton``."""
+"""Skeleton networks; all read ``skeleton``, students a view ``view_skeleton``."""
 
-from kdbench.backbones import CompactSTGCN, SkeletonCNN
+from kdbench.backbones import CompactSTGCN, SkeletonCNN, ViewStudents
 
 # 824 k parameters with three streams, 812 k with one
 skeleton_cnn = dict(type=SkeletonCNN, streams=("joint", "bone", "motion"), graph="utd_mhad")
@@ -12,6 +12,13 @@ skeleton_cnn_motion = dict(type=SkeletonCNN, streams=("motion",), graph="utd_mha
 skeleton_cnn_kinect = dict(type=SkeletonCNN, streams=("joint", "bone", "motion"), graph="kinect_v1")
 # 26 k, joints alone: small enough to run anywhere
 skeleton_cnn_kinect_small = dict(type=SkeletonCNN, streams=("joint",), graph="kinect_v1", widths=(16, 32, 32))
+# A student for each training view of N-UCLA
+skeleton_cnn_kinect_small_view_students = dict(
+    type=ViewStudents,
+    network=dict(skeleton_cnn_kinect_small, reads=("view_skeleton",)),
+    views=2,
+    view_mask="view_shown",
+)
 
 # 154 k; wants lr 5e-3 and batches of 16
 stgcn = dict(type=CompactSTGCN, streams=("joint", "bone", "motion"), graph="utd_mhad")
