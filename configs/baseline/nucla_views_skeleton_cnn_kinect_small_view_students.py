@@ -1,12 +1,12 @@
-"""N-UCLA, train views 1 2, test view 3, all labels, as CTR-GCN reads it: a small skeleton CNN of joints a training view, which sees that view alone."""
+"""N-UCLA, train views 1 2, test view 3, all labels: a small skeleton CNN of joints a training view, which sees that view alone."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from .._base_.datasets.nucla_boxed_views import *
+    from .._base_.datasets.nucla_views import *
     from .._base_.models.skeleton import skeleton_cnn_kinect_small_view_students as student
     from .._base_.runtime import *
-    from .._base_.schedules.adamw_80e import *
+    from .._base_.schedules.adamw_60e import *
 
 from kdbench.models import Distillation
 

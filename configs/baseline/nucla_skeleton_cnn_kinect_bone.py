@@ -1,0 +1,13 @@
+"""N-UCLA, train views 1 2, test view 3, all labels: skeleton CNN, bones, alone."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.nucla import *
+    from .._base_.models.skeleton import skeleton_cnn_kinect_bone as student
+    from .._base_.runtime import *
+    from .._base_.schedules.adamw_60e import *
+
+from kdbench.models import Distillation
+
+model = dict(type=Distillation, data=data, student=student)
