@@ -1,5 +1,8 @@
 """Methods by labels: what stands in a cell, which settings stay apart, and what is left out."""
 
+import pytest
+from scipy.stats import ttest_1samp
+
 from kdbench.zoo import model_zoo
 from tests.test_zoo import cells, lines, metafile, seeds
 
@@ -30,10 +33,10 @@ def test_few_labels_come_first_and_all_labels_last():
         taught(FEWER, (73.0, 73.0, 73.0), row="kd/utd_s1_a_b"),
     )
     assert "### utd · cross-subject · b · few labels for both" in text
-    assert "| method | subjects 1 (107) | subjects 1 3 (215) | all labels |" in text
+    assert "| method | subjects 1 (107) | subjects 1 3 (215) | all labels | over KD, few labels |" in text
     assert [cells(line) for line in lines(text)] == [
-        ["labels alone", "71.0 ± 1.0", "81.0 ± 1.0", "96.0 ± 1.0"],
-        ["kd", "73.0 ± 0.0 (+2.0)", "83.0 ± 1.0 (+2.0)", "97.0 ± 1.0"],
+        ["labels alone", "71.0 ± 1.0", "81.0 ± 1.0", "96.0 ± 1.0", "–"],
+        ["kd", "73.0 ± 0.0 (+2.0)", "83.0 ± 1.0 (+2.0)", "97.0 ± 1.0", "–"],
     ]
 
 
@@ -57,9 +60,9 @@ def test_what_was_not_run_and_what_ran_too_seldom_is_marked():
         taught(FEWER, (73.0, 73.0, 73.0), row="fitnet/utd_s1_a_b"),
     )
     assert [cells(line) for line in lines(text)] == [
-        ["labels alone", "–", "81.0 ± 1.0", "–"],
-        ["fitnet", "73.0 ± 0.0", "–", "–"],
-        ["kd", "–", "83.5 ± 0.7§ (+3.0)", "–"],
+        ["labels alone", "–", "81.0 ± 1.0", "–", "–"],
+        ["fitnet", "73.0 ± 0.0", "–", "–", "–"],
+        ["kd", "–", "83.5 ± 0.7§ (+3.0)", "–", "–"],
     ]
 
 
@@ -82,3 +85,50 @@ def test_a_gain_between_two_precisions_is_marked():
         found["environment"]["precision"] = "bfloat16"
     assert "83.0 ± 1.0 (+2.0¶) |" in glance(alone, group)
     assert "| +2.0¶ (" in model_zoo([metafile(alone), metafile(group)])
+
+
+def two_sets(*of_fitnet):
+    """KD and FitNets with two sets of labels; ``of_fitnet`` are its scores with each."""
+    return [
+        taught(FEW, (80.0, 80.0, 80.0), row="kd/utd_s13_a_b"),
+        taught(FEWER, (70.0, 70.0, 70.0), row="kd/utd_s1_a_b"),
+        taught(FEW, of_fitnet[0], row="fitnet/utd_s13_a_b"),
+        taught(FEWER, of_fitnet[1], row="fitnet/utd_s1_a_b"),
+    ]
+
+
+def last_cells(text):
+    return {found[0]: found[-1] for found in map(cells, lines(text))}
+
+
+def test_the_gain_over_kd_is_of_all_sets_of_labels_together():
+    groups = two_sets((81.0, 82.0, 83.0), (74.0, 72.0, 75.0))
+    expected = ttest_1samp([1.0, 2.0, 3.0, 4.0, 2.0, 5.0], 0.0)
+    low, high = expected.confidence_interval()
+    assert last_cells(glance(*groups))["fitnet"] == (
+        f"+2.8 [{low:.1f}, {high:.1f}] (2 sets; p {expected.pvalue:.3f})"
+    )
+
+
+def test_kd_that_was_swapped_into_another_row_is_kd():
+    swapped = taught(FEW, (93.0, 94.0, 92.0), "all", "crossview/utd_s13_a_b+distiller=utd_kd")
+    other = taught(FEW, (94.0, 96.0, 95.0), "all", "crossview/utd_s13_a_b")
+    for found in swapped:
+        found["config"]["parts"]["distiller"], found["config"]["swapped"] = "utd_kd", {"distiller": "utd_kd"}
+    found = last_cells(glance(swapped, other))
+    assert found["utd_kd"] == "–"
+    assert found["crossview"].startswith("+2.0 [")
+
+
+def test_p_is_corrected_within_the_table_and_absent_between_precisions():
+    groups = two_sets((81.0, 82.0, 83.0), (74.0, 72.0, 75.0))
+    dkd = taught(FEW, (82.0, 82.0, 83.0), row="dkd/utd_s13_a_b")
+    alone, both = last_cells(glance(*groups))["fitnet"], last_cells(glance(*groups, dkd))
+    p = float(alone.rpartition(" p ")[2].rstrip(")"))
+    assert float(both["fitnet"].rpartition(" p ")[2].rstrip(")")) == pytest.approx(2 * p, abs=2e-3)
+    for found in dkd:
+        found["environment"]["precision"] = "bfloat16"
+    between = last_cells(glance(*groups, dkd))
+    assert between["fitnet"] == alone
+    assert "¶" in between["dkd"]
+    assert " p " not in between["dkd"]

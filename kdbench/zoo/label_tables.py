@@ -4,16 +4,20 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from ..records import MIN_SEEDS
-from .gains import gain
-from .measured import ALL, KINDS, NOT_RUN, Measured, is_lone, student_alone
+from ..statistics import holm
+from .gains import OTHER_PRECISION, gain, is_one_precision, p_text
+from .measured import ALL, KINDS, NOT_RUN, Measured, is_kd, is_lone, student_alone, taught_by_kd
+from .pooling import Pooled, pooled_entries
 from .tables import spread
 
 FEW_FOR_BOTH, LABELLED_TEACHER = "few labels for both", "labelled teacher"
 ALONE = "labels alone"
 _HEAD = (
     "\n## Few labels at a glance\n\nMean ± standard deviation over seeds and, in brackets, the mean gain over the "
-    "student alone with the same labels and seeds; intervals and p stand in the tables above. § fewer than three "
-    "seeds. ¶ The two computed in different precisions.\n"
+    "student alone with the same labels and seeds; intervals and p stand in the tables above. *Over KD*: the mean gain "
+    "over KD with the same teacher, over all sets of few labels that both have and their common seeds, with Student's "
+    "95 % interval; p, of one budget and precision, is corrected by Holm's rule within the table. § fewer than three "
+    "seeds. ¶ Two that are compared computed in different precisions.\n"
 )
 Key = tuple[str, str, str, str]  # data set, protocol, student, setting
 
@@ -50,14 +54,51 @@ def _table(key: Key, few: Sequence[Measured], context: Sequence[Measured]) -> st
     columns = _columns(few)
     full = [entry for entry in context if _is_full(entry, key)]
     alone = {label: student_alone(entry, context) for label, entry in columns.items()}
-    lines = [[ALONE, *(_spread(alone[label]) for label in columns), _first(e for e in full if is_lone(e))]]
-    for method in sorted({_method(entry) for entry in few}):
+    lines = [
+        [ALONE, *(_spread(alone[label]) for label in columns), _first(e for e in full if is_lone(e)), NOT_RUN]
+    ]
+    methods = sorted({_method(entry) for entry in few})
+    for method, over_kd in zip(methods, _over_kd(methods, few, context), strict=True):
         taught = {entry.result["Labels"]: entry for entry in few if _method(entry) == method}
         cells = [_cell(taught.get(label), alone[label]) for label in columns]
-        lines.append([method, *cells, _first(e for e in full if _method(e) == method)])
-    head = ["method", *(f"{label} ({_count(entry)})" for label, entry in columns.items()), "all labels"]
+        lines.append([method, *cells, _first(e for e in full if _method(e) == method), over_kd])
+    counted = (f"{label} ({_count(entry)})" for label, entry in columns.items())
+    head = ["method", *counted, "all labels", "over KD, few labels"]
     body = "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *lines))
     return f"### {dataset} · {protocol} · {student} · {name}\n\n{body}\n"
+
+
+def _over_kd(methods: Iterable[str], few: Sequence[Measured], context: Sequence[Measured]) -> list[str]:
+    """The last cell of each method: its mean gain over KD with the same labels and teacher."""
+    pairs = [
+        [
+            (entry, kd)
+            for entry in few
+            if _method(entry) == method and not is_kd(entry) and (kd := taught_by_kd(entry, context))
+        ]
+        for method in methods
+    ]
+    gains = [pooled_entries(of_one) if of_one else None for of_one in pairs]
+    marks = ["" if all(is_one_precision(*pair) for pair in of_one) else OTHER_PRECISION for of_one in pairs]
+    p_values = holm([_p(one, mark) for one, mark in zip(gains, marks, strict=True)])
+    return [
+        _pooled_text(one, p, mark) if one else NOT_RUN
+        for one, p, mark in zip(gains, p_values, marks, strict=True)
+    ]
+
+
+def _p(one: Pooled | None, mark: str) -> float | None:
+    """None where budgets or precisions differ: what was compared is not the method alone."""
+    return None if one is None or mark or any(pair.budget for pair in one.pairs) else one.p
+
+
+def _pooled_text(one: Pooled, p: float | None, mark: str) -> str:
+    interval = "" if one.low is None else f" [{one.low:.1f}, {one.high:.1f}]"
+    said = [
+        f"{len(one.pairs)} set{'s' if len(one.pairs) > 1 else ''}",
+        *([] if p is None else [f"p {p_text(p)}"]),
+    ]
+    return f"{one.mean:+.1f}{mark}{interval} ({'; '.join(said)})"
 
 
 def _columns(few: Iterable[Measured]) -> dict[str, Measured]:

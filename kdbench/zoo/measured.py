@@ -132,14 +132,21 @@ def taught_by_kd(entry: Measured, context: Sequence[Measured]) -> Measured | Non
     return other if other and taught_alike and other.name != entry.name else None
 
 
+def is_kd(entry: Measured) -> bool:
+    """Whether it is KD's own row, or another's into which KD was swapped (``kd``, or a recipe ``<data set>_kd``)."""
+    swapped = (entry.metadata.get("Swapped") or {}).get("distiller")
+    return entry.method == REFERENCE if swapped is None else str(swapped).split("_")[-1] == REFERENCE
+
+
 def with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
-    """KD with the same data and student; one with the same teacher before others."""
+    """KD with the same data, labels and student; one with the same teacher before others."""
     same = ("Data", "Training Samples")
     peers = [
         other
         for other in context
-        if other.method == REFERENCE
+        if is_kd(other)
         and other.metadata["Student"] == entry.lone_student
+        and other.result["Labels"] == entry.result["Labels"]
         and all(other.metadata[key] == entry.metadata[key] for key in same)
     ]
     return min(peers, key=lambda peer: (teacher_part(peer) != teacher_part(entry), peer.name), default=None)

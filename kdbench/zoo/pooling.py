@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..statistics import budget_differences, paired_t, student_interval
 from .comparison import Row, refuse
+from .measured import Measured
 
 
 class Pair(NamedTuple):
@@ -40,10 +41,26 @@ def pooled(rows: Sequence[Row], against: Sequence[Row], metric: str | None = Non
             f"{len(rows)} rows stand against {len(against)}; there is: a row against each, in order"
         )
     metric = metric or rows[0].entry.result["Primary"]
-    pairs = tuple(_pair(row, other, metric) for row, other in zip(rows, against, strict=True))
+    return _mean(metric, tuple(_pair(row, other, metric) for row, other in zip(rows, against, strict=True)))
+
+
+def pooled_entries(pairs: Sequence[tuple[Measured, Measured]]) -> Pooled | None:
+    """The same of entries of metafiles and their primary metric; None where no pair has a seed in common."""
+    found = tuple(pair for entry, other in pairs if (pair := _of_entries(entry, other)).differences)
+    return _mean(pairs[0][0].result["Primary"], found) if found else None
+
+
+def _mean(metric: str, pairs: tuple[Pair, ...]) -> Pooled:
     differences = [value for pair in pairs for value in pair.differences.values()]
     low, high = student_interval(differences) or (None, None)
     return Pooled(metric, pairs, sum(differences) / len(differences), low, high, paired_t(differences))
+
+
+def _of_entries(entry: Measured, other: Measured) -> Pair:
+    differences = {
+        seed: value - other.values[seed] for seed, value in entry.values.items() if seed in other.values
+    }
+    return Pair(entry.name, other.name, differences, tuple(budget_differences(entry.budget, other.budget)))
 
 
 def _pair(row: Row, other: Row, metric: str) -> Pair:
