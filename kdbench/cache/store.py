@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import atomic_path
+from ..atomic import atomic_path, write_text
 from ..spec import InvalidDataError
 from .layout import Layout
 
@@ -58,8 +58,7 @@ def new_manifest(
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write it whole or not at all."""
-    with atomic_path(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The gain of one row over another: pairs of seeds, what speaks against chance, and how it stands in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..statistics import budget_differences, holm, paired_t, student_interval
@@ -38,18 +38,23 @@ def gain(entry: Measured, other: Measured) -> Gain | None:
 
     What the metafile keeps counts as long as the other row's students are those that it was computed with.
     """
-    pairs = [(value, other.values[seed]) for seed, value in entry.values.items() if seed in other.values]
-    if not pairs:
+    differences = list(seed_differences(entry.values, other.values).values())
+    if not differences:
         return None
-    differences = [ours - theirs for ours, theirs in pairs]
-    mean, wins = sum(differences) / len(pairs), sum(ours > theirs for ours, theirs in pairs)
+    seeds = len(differences)
+    mean, wins = sum(differences) / seeds, sum(difference > 0 for difference in differences)
     terms = tuple(budget_differences(entry.budget, other.budget)), is_one_precision(entry, other)
     for kept in entry.result.get("Paired", ()):
         if kept["Against"] == other.name and kept["Students"] == other.fingerprints:
             low, high = kept["Interval"]
-            return Gain(mean, low, high, kept["P"], wins, len(pairs), False, *terms)
+            return Gain(mean, low, high, kept["P"], wins, seeds, False, *terms)
     low, high = student_interval(differences) or (None, None)
-    return Gain(mean, low, high, paired_t(differences), wins, len(pairs), True, *terms)
+    return Gain(mean, low, high, paired_t(differences), wins, seeds, True, *terms)
+
+
+def seed_differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    """What is ahead by how much, by seed, where both have one."""
+    return {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
 
 
 def is_one_precision(entry: Measured, other: Measured) -> bool:

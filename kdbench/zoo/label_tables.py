@@ -1,6 +1,6 @@
 """Methods by the labels that they were given: one table for each student and for what its teacher saw."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from ..records import MIN_SEEDS
@@ -57,9 +57,8 @@ def _table(key: Key, few: Sequence[Measured], context: Sequence[Measured]) -> st
     lines = [
         [ALONE, *(_spread(alone[label]) for label in columns), _first(e for e in full if is_lone(e)), NOT_RUN]
     ]
-    methods = sorted({_method(entry) for entry in few})
-    for method, over_kd in zip(methods, _over_kd(methods, few, context), strict=True):
-        taught = {entry.result["Labels"]: entry for entry in few if _method(entry) == method}
+    methods = _by_method(few)
+    for (method, taught), over_kd in zip(methods.items(), _over_kd(methods.values(), context), strict=True):
         cells = [_cell(taught.get(label), alone[label]) for label in columns]
         lines.append([method, *cells, _first(e for e in full if _method(e) == method), over_kd])
     counted = (f"{label} ({_count(entry)})" for label, entry in columns.items())
@@ -68,15 +67,23 @@ def _table(key: Key, few: Sequence[Measured], context: Sequence[Measured]) -> st
     return f"### {dataset} · {protocol} · {student} · {name}\n\n{body}\n"
 
 
-def _over_kd(methods: Iterable[str], few: Sequence[Measured], context: Sequence[Measured]) -> list[str]:
+def _by_method(few: Iterable[Measured]) -> dict[str, dict[str, Measured]]:
+    """What was taught by each method, by its labels; methods in the order of their names."""
+    found: dict[str, dict[str, Measured]] = {}
+    for entry in sorted(few, key=_method):
+        found.setdefault(_method(entry), {})[entry.result["Labels"]] = entry
+    return found
+
+
+def _over_kd(methods: Iterable[Mapping[str, Measured]], context: Sequence[Measured]) -> list[str]:
     """The last cell of each method: its mean gain over KD with the same labels and teacher."""
     pairs = [
         [
             (entry, kd)
-            for entry in few
-            if _method(entry) == method and not is_kd(entry) and (kd := taught_by_kd(entry, context))
+            for entry in taught.values()
+            if not is_kd(entry) and (kd := taught_by_kd(entry, context))
         ]
-        for method in methods
+        for taught in methods
     ]
     gains = [pooled_entries(of_one) if of_one else None for of_one in pairs]
     marks = ["" if all(is_one_precision(*pair) for pair in of_one) else OTHER_PRECISION for of_one in pairs]

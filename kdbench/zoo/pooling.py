@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..statistics import budget_differences, paired_t, student_interval
 from .comparison import Row, refuse
+from .gains import seed_differences
 from .measured import Measured
 
 
@@ -57,16 +58,12 @@ def _mean(metric: str, pairs: tuple[Pair, ...]) -> Pooled:
 
 
 def _of_entries(entry: Measured, other: Measured) -> Pair:
-    differences = {
-        seed: value - other.values[seed] for seed, value in entry.values.items() if seed in other.values
-    }
+    differences = seed_differences(entry.values, other.values)
     return Pair(entry.name, other.name, differences, tuple(budget_differences(entry.budget, other.budget)))
 
 
 def _pair(row: Row, other: Row, metric: str) -> Pair:
     refuse([row, other], metric)
-    ours, theirs = row.scores(metric), other.scores(metric)
-    differences = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
-    return Pair(
-        row.label, other.label, differences, tuple(budget_differences(row.entry.budget, other.entry.budget))
-    )
+    differences = seed_differences(row.scores(metric), other.scores(metric))
+    budget = budget_differences(row.entry.budget, other.entry.budget)
+    return Pair(row.label, other.label, differences, tuple(budget))

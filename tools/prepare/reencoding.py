@@ -66,7 +66,7 @@ def is_done(video: Video) -> bool:
 
 def claim(out: Path, sizes: Sizes, videos: list[Video], force: bool) -> None:
     """Note in the folder how its videos are written; other sizes are refused, or removed by ``force``."""
-    from kdbench.atomic import atomic_path
+    from kdbench.atomic import write_text
     from kdbench.spec import InvalidDataError
 
     path = out / SETTINGS
@@ -78,8 +78,7 @@ def claim(out: Path, sizes: Sizes, videos: list[Video], force: bool) -> None:
     if force:
         for video in videos:
             video.path.unlink(missing_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(sizes._asdict()), encoding="utf-8")
+    write_text(path, json.dumps(sizes._asdict()))
 
 
 def take_along(source: Path, out: Path, names: Iterable[str], link: bool = False) -> None:

@@ -160,11 +160,10 @@ def is_whole(path: Path, frames: int) -> bool:
 
 def write_json(path: Path, content: Any) -> None:
     """A JSON file, there whole or not at all."""
-    from kdbench.atomic import atomic_path, remove_leftovers
+    from kdbench.atomic import remove_leftovers, write_text
 
     remove_leftovers(path)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1))
 
 
 def claim(out: Path, home: Home, force: bool) -> None:

@@ -49,14 +49,13 @@ def write_subject(root: Path, out: Path, subject: int) -> dict[str, int]:
 
 def write_list(path: Path, subjects: tuple[int, ...], frames: dict[str, int]) -> None:
     """One line a clip, ``<folder> <number of frames> <label>``."""
-    from kdbench.atomic import atomic_path
+    from kdbench.atomic import write_text
     from kdbench.datasets.utd_mhad import all_clips
 
     clips = all_clips()
     rows = [row for row in range(len(clips.name)) if clips.subject[row] in subjects]
     lines = [f"{clips.name[row]} {frames[str(clips.name[row])]} {clips.label[row]}\n" for row in rows]
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines))
     print(f"{path}: {len(lines)} clips")
 
 

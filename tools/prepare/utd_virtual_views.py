@@ -46,7 +46,7 @@ def render_all(root: Path, cache: Path, angles: tuple[float, ...], variants: int
 
 def write_list(path: Path, sequences: "Sequences") -> None:
     """One line a sequence: the subject, and for each action its clip and its X and Z in millimetres."""
-    from kdbench.atomic import atomic_path
+    from kdbench.atomic import write_text
     from kdbench.datasets.utd_mhad import all_clips
 
     clips = all_clips()
@@ -54,8 +54,7 @@ def write_list(path: Path, sequences: "Sequences") -> None:
     for row, (chosen, places) in enumerate(zip(sequences.clips, sequences.places, strict=True)):
         actions = [f"{clips.name[clip]},{x},{z}" for clip, (x, z) in zip(chosen, places, strict=True)]
         lines.append(f"{clips.subject[row]},{','.join(actions)}\n")
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines))
     print(f"{path}: {len(lines)} sequences, SHA-256 {sequences.sha256}")
 
 
