@@ -123,6 +123,7 @@ def test_several_suites_make_one_table_and_one_file(tmp_path: Path) -> None:
     assert {"processor", "torch", "load average before", "load average after"} <= set(found["machine"])
 
 
+@pytest.mark.slow
 def test_suites_run_under_pytest_benchmark() -> None:
     command = [sys.executable, "-m", "pytest", "benchmarks", "-k", "bootstrap", "--benchmark-disable"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

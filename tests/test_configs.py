@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,9 @@ def skip_without_files(stem: str) -> None:
 
 
 def in_turn(paths: list[Path]) -> list[Any]:
-    """The rows, of those at papers' sizes all but one data part's in the slow pass: each takes half a second."""
-    slow = [path for path in paths if path.stem.startswith(("home1_frame", "home2", "mm_office"))]
-    return [pytest.param(path, marks=pytest.mark.slow) if path in slow else path for path in paths]
+    """Of rows and data parts at papers' sizes one home, of those of few labels one share; others in the slow pass."""
+    slow = re.compile(r"home1_frame|home2|mm_office|\w+_(p5|p25|p50|s1|s13)(_|$)")
+    return [pytest.param(path, marks=pytest.mark.slow) if slow.match(path.stem) else path for path in paths]
 
 
 @pytest.mark.filterwarnings("ignore:.*meshgrid.*:UserWarning")  # of networks of other packages
@@ -77,7 +78,7 @@ def test_no_part_stands_twice(tool) -> None:
     assert not [*tool("check").part_problems(CONFIGS)]
 
 
-@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(DATA), ids=lambda path: path.stem)
 def test_samples_are_as_the_data_part_promises(path: Path) -> None:
     skip_without_files(path.stem)
     config = load(path)
@@ -97,10 +98,10 @@ def test_samples_are_as_the_data_part_promises(path: Path) -> None:
         assert torch.isfinite(next(iter(batch["inputs"].values())).float()).all()
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in DATA])
-def test_num_train_is_the_number_of_training_clips(stem: str) -> None:
-    skip_without_files(stem)
-    config = load(CONFIGS / "_base_" / "datasets" / f"{stem}.py")
+@pytest.mark.parametrize("path", in_turn(DATA), ids=lambda path: path.stem)
+def test_num_train_is_the_number_of_training_clips(path: Path) -> None:
+    skip_without_files(path.stem)
+    config = load(path)
     settings = config.train_dataloader
     read_only([settings], tuple(config.data.inputs)[:1])
     promised = getattr(settings.dataset.type, "promises", lambda **_: {})(**settings.dataset)
@@ -113,7 +114,11 @@ def test_every_base_file_is_used_by_some_row() -> None:
     assert used >= {path.stem for path in DATA}
 
 
-FEW_LABELS = [path for path in ROWS if "teacher" in imported_parts(path) and "teacher_labels" in load(path)]
+PARTS = {path: imported_parts(path) for path in ROWS}
+WITH_TEACHER_LABELS = {path.stem for path in DATA if "teacher_labels" in load(path)}
+FEW_LABELS = [
+    path for path in ROWS if "teacher" in PARTS[path] and PARTS[path]["data"] in WITH_TEACHER_LABELS
+]
 
 
 def test_few_labels_of_utd_come_in_both_settings() -> None:

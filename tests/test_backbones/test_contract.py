@@ -294,6 +294,7 @@ def test_no_strided_pointwise_convolution_of_few_channels_is_left_to_onednn(name
             assert max(conv.kernel_size) > 1 or max(conv.stride) == 1, f"{place}: see backbones/pointwise.py"
 
 
+@pytest.mark.slow  # a minute, where the processor has no bfloat16
 @everyone
 def test_bf16_gradients_are_finite(name: str) -> None:
     network = model(name)

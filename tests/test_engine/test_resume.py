@@ -22,9 +22,8 @@ from .kills import outcome
 from .test_checkpoint import QUIET, ROOT, run_program
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_killed_run_ends_bit_identical(tmp_path, workers):
-    said = run_program("kills", tmp_path, "--kills", 6, "--workers", workers, "--seed", workers)
+def test_a_killed_run_ends_bit_identical(tmp_path):
+    said = run_program("kills", tmp_path, "--kills", 6, "--workers", 2)
     assert "6 kills" in said
     assert "all bit-identical" in said
 
