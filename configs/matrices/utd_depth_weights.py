@@ -12,11 +12,12 @@ def _weights(*values):
     return [{"model.distill_weight": value} for value in values]
 
 
+_further = _weights(0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 rows = [
     dict(row="baseline/utd_three_depth_cnn_small"),
     dict(row=_row),
     dict(row=_row, distiller="fitnet", options=_weights(10.0, 100.0, 1000.0, 10000.0)),
-    dict(row=_row, distiller="utd_vpd", options=_weights(0.01, 0.1, 1.0, 10.0)),
-    dict(row=_row, distiller="hallucination", options=_weights(0.001, 0.01, 0.1, 1.0, 10.0)),
+    dict(row=_row, distiller="utd_vpd", options=_further),
+    dict(row=_row, distiller="hallucination", options=_further),
     dict(row=_row, distiller=_of_one, options=_weights(0.1, 1.0, 10.0)),
 ]

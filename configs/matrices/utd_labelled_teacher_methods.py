@@ -9,8 +9,6 @@ _few = ("s13", "s1", "p25", "p10")
 _methods = (
     "mars",
     "mers",
-    "hallucination",
-    "utd_vpd",
     "vpnpp",
     "generative",
     "crossview_all",
@@ -22,12 +20,12 @@ rows = [
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_inertial_cnn",
         axes=dict(few=_few),
-        distiller=("utd_fitnet", *_methods),
+        distiller=("utd_fitnet", "hallucination", "utd_vpd", *_methods),
     ),
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_depth_cnn_small",
         axes=dict(few=_few),
-        distiller=("fitnet", *_methods),
+        distiller=("fitnet", "utd_depth_hallucination", "utd_depth_vpd", *_methods),
     ),
     dict(
         row="crossview/utd_{few}_labelled_teacher_skeleton_cnn_{student}_peers",
