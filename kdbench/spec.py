@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .registry import near
 
 SINGLE_LABEL = "single-label"
@@ -22,6 +24,16 @@ LESSON = (
     "lesson"  # the batch field with what a teacher said, by tap, from a cache or for several students at once
 )
 IGNORED = -100  # the target of a clip whose label may not be used (torch's default ``ignore_index``)
+
+
+def is_labelled(targets: np.ndarray) -> np.ndarray:
+    """Mask, ``(N,)`` bool, of the clips that show a label; a target is a class or ``K`` of 0 and 1, negative if hidden.
+
+    >>> is_labelled(np.array([3, IGNORED])), is_labelled(np.array([[0, 1], [-1, -1]]))
+    (array([ True, False]), array([ True, False]))
+    """
+    known = np.asarray(targets) >= 0
+    return np.asarray(known.any(axis=tuple(range(1, known.ndim))))
 
 
 class KDBenchError(Exception):

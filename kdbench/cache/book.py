@@ -84,9 +84,7 @@ class Book:
 
     def _count(self, k: int) -> int:
         """The number of records of a drawn epoch; one that meets every clip needs no look at its order."""
-        if self.sampler.total >= self.sampler.size:
-            return int(self.sampler.size)
-        return len(self._made(k).first) if self.is_cycled else int(self.sampler.total)
+        return int(self.sampler.size) if self.sampler.meets_all else len(self._made(k).first)
 
     def _open(self, k: int) -> tuple[int, Page, np.ndarray]:
         """The page of a drawn epoch and the place of each clip on it, -1 for none; the last one is kept."""
@@ -99,7 +97,7 @@ class Book:
 
     def _made(self, k: int) -> Page:
         sources = [epoch for epoch in range(self.epochs) if self.drawn(epoch) == k]
-        if self.sampler.total >= self.sampler.size:
+        if self.sampler.meets_all:
             sources = sources[:1]
         orders = [self.sampler.order(epoch) for epoch in sources]
         a_source = -(

@@ -154,7 +154,8 @@ class Live:
                 "batch_size": loader.batch_size,
                 "epochs": book.draws,
                 # Where epochs share records and do not meet every clip, all of them decide which clips there are.
-                "of_epochs": book.epochs if book.is_cycled and sampler.total < sampler.size else None,
+                "of_epochs": book.epochs if book.is_cycled and not sampler.meets_all else None,
+                "labelled_share": sampler.labelled_share,
             },
             "code": code_hashes(self._deciders()),
         }

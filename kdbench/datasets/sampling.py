@@ -8,6 +8,7 @@ from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from ..spec import is_labelled
 from .base import Draw
 
 
@@ -23,6 +24,11 @@ class EpochSampler(Sampler[Draw]):
     others waiting for ever. ``start`` samples of this rank are skipped once, in constant time: that is how a run
     goes on in the middle of an epoch. ``draws`` says after how many epochs augmentation repeats itself (never, by
     default); the order of clips is a new one in every epoch all the same.
+
+    ``labelled_share``, in (0, 1), is the share of labelled clips in every batch, as semi-supervised training has it
+    (FixMatch: Sohn et al., NeurIPS 2020, mixes B labelled with 7 B unlabelled images, a share of 0.125); by default
+    batches have the data's own. Any ``n`` draws in a row then hold ``n * labelled_share`` labelled ones, rounded down
+    or up; both kinds come round as often as that takes, shuffled anew each time.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class EpochSampler(Sampler[Draw]):
         samples_per_epoch: int | None = None,
         round_up: bool | None = None,
         draws: int | None = None,
+        labelled_share: float | None = None,
     ):
         if len(dataset) == 0:
             raise ValueError("the data set is empty")
@@ -47,6 +54,24 @@ class EpochSampler(Sampler[Draw]):
         if shuffle if round_up is None else round_up:
             self.total = -(-self.total // self.world_size) * self.world_size
         self.epoch, self.start, self.draws = 0, 0, draws
+        self.labelled_share = labelled_share
+        self._labelled = None if labelled_share is None else self._checked_labels(dataset)
+
+    def _checked_labels(self, dataset: Any) -> np.ndarray:
+        """Which clips are labelled, ``(N,)`` bool; a share that cannot be had is a ``ValueError``."""
+        asked, labelled = f"labelled_share={self.labelled_share}", is_labelled(dataset.targets)
+        if not 0 < self.labelled_share < 1:
+            raise ValueError(f"{asked}; it lies between 0 and 1, or is None for the data's own share")
+        if not self.shuffle:
+            raise ValueError(
+                f"{asked} asks for another order than that of the data, which shuffle=False keeps"
+            )
+        if labelled.all() or not labelled.any():
+            raise ValueError(
+                f"{asked}, and {labelled.sum()} of the data's {self.size} clips are labelled; it takes some of each "
+                'kind: labelled=dict(fraction=, seed=) or dict(subjects=), with unlabelled="keep"'
+            )
+        return labelled
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration draws."""
@@ -64,8 +89,28 @@ class EpochSampler(Sampler[Draw]):
         """All indices of an epoch, in the order of one process."""
         if not self.shuffle:
             return np.arange(self.total) % self.size
-        rounds = range(-(-self.total // self.size))
-        return np.concatenate([self._permutation(epoch, k) for k in rounds])[: self.total]
+        if self._labelled is None:
+            return self._drawn(epoch, np.ones(self.size, dtype=bool), self.total)
+        order, labelled = np.empty(self.total, dtype=np.int64), self._labelled_places()
+        for places, clips in ((labelled, self._labelled), (~labelled, ~self._labelled)):
+            order[places] = self._drawn(epoch, clips, int(places.sum()))
+        return order
+
+    @property
+    def meets_all(self) -> bool:
+        """Whether every clip is drawn in every epoch."""
+        return self.total >= self.size and self._labelled is None
+
+    def _labelled_places(self) -> np.ndarray:
+        # Evenly spread, so that every batch has its share whatever its size and however many processes cut it.
+        passed = np.floor(np.arange(self.total + 1) * self.labelled_share + 1e-9)
+        return np.diff(passed) > 0
+
+    def _drawn(self, epoch: int, clips: np.ndarray, count: int) -> np.ndarray:
+        """``count`` of the ``clips``, a mask: each once before any comes again."""
+        rounds = range(max(-(-count // int(clips.sum())), 1))
+        shuffled = (self._permutation(epoch, k) for k in rounds)
+        return np.concatenate([order[clips[order]] for order in shuffled])[:count]
 
     def _permutation(self, epoch: int, round_: int) -> np.ndarray:
         key = np.array([self.seed, epoch], dtype=np.uint64)

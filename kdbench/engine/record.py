@@ -18,7 +18,7 @@ from ..atomic import write_text
 from ..evaluation.cost import gflops, parameters
 from ..records import PREDICTIONS_FILE, SCHEMA_VERSION, aside, index_hash, read_record, run_id, validated
 from ..registry import HOOKS
-from ..spec import IGNORED, InvalidDataError
+from ..spec import InvalidDataError, is_labelled
 from ..weights import file_hash
 from . import environment, lineage
 from .checkpoint import save_weights
@@ -264,9 +264,8 @@ def describe_data(runner: Any) -> dict[str, Any]:
     splits = {"test": runner.test_dataloader.dataset}
     if runner.is_training:
         splits["train"] = runner.train_dataloader.dataset
-        targets = torch.as_tensor(splits["train"].targets)
-        hidden = (targets == IGNORED) if targets.ndim == 1 else (targets < 0).all(1)
-        found |= {"num_train": len(targets), "num_labelled": int((~hidden).sum())}
+        labelled = is_labelled(splits["train"].targets)
+        found |= {"num_train": len(labelled), "num_labelled": int(labelled.sum())}
     groups = recordings(splits["test"])
     return found | {
         "num_recordings": len(splits["test"]) if groups is None else len(set(groups.tolist())),

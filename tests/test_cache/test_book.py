@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kdbench.cache import Book
 from kdbench.datasets.base import Draw
 from kdbench.datasets.sampling import EpochSampler
-from kdbench.spec import IncompatibleError
+from kdbench.spec import IGNORED, IncompatibleError
 
 sizes, epochs, batches = st.integers(1, 40), st.integers(1, 7), st.integers(1, 9)
 options = st.fixed_dictionaries(
@@ -17,8 +17,25 @@ options = st.fixed_dictionaries(
         "shuffle": st.booleans(),
         "samples_per_epoch": st.one_of(st.none(), st.integers(1, 100)),
         "draws": st.one_of(st.none(), st.integers(1, 5)),
+        "labelled_share": st.one_of(st.none(), st.floats(0.1, 0.9)),
     }
-)
+).map(lambda chosen: chosen if chosen["shuffle"] else {**chosen, "labelled_share": None})
+
+
+class Clips:
+    """So many clips, every third of them labelled."""
+
+    def __init__(self, size: int):
+        self.targets = np.where(np.arange(size) % 3 == 0, 1, IGNORED)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def made(size: int, given_options: dict) -> EpochSampler:
+    """A sampler; one clip alone has no share of labelled ones."""
+    share = given_options["labelled_share"] if size > 1 else None
+    return EpochSampler(Clips(size), **{**given_options, "labelled_share": share})
 
 
 def drawn(sampler: EpochSampler, count: int) -> list[list[Draw]]:
@@ -32,7 +49,7 @@ def drawn(sampler: EpochSampler, count: int) -> list[list[Draw]]:
 
 @given(sizes, epochs, batches, options)
 def test_each_draw_of_training_has_its_record(size, count, batch_size, given_options):
-    sampler = EpochSampler(range(size), **given_options)
+    sampler = made(size, given_options)
     book, row_of = Book(sampler, count, batch_size), {}
     for epoch, draws in enumerate(drawn(sampler, count)):
         rows = book.rows(epoch, np.array([draw.index for draw in draws]))
@@ -44,7 +61,7 @@ def test_each_draw_of_training_has_its_record(size, count, batch_size, given_opt
 
 @given(sizes, epochs, batches, options, st.integers(1, 30))
 def test_records_are_computed_once_in_batches_of_training(size, count, batch_size, given_options, a_block):
-    sampler = EpochSampler(range(size), **given_options)
+    sampler = made(size, given_options)
     book, found = Book(sampler, count, batch_size), {}
     trained = {
         tuple(draws[start : start + batch_size])
@@ -62,7 +79,7 @@ def test_records_are_computed_once_in_batches_of_training(size, count, batch_siz
 
 @given(sizes, epochs, options)
 def test_clips_that_do_not_vary_have_one_record(size, count, given_options):
-    sampler = EpochSampler(range(size), **given_options)
+    sampler = made(size, given_options)
     book = Book(sampler, count, 4, varies=False)
     clips = {draw.index for draws in drawn(sampler, count) for draw in draws}
     assert len(book) == len(clips)

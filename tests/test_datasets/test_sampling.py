@@ -6,23 +6,24 @@ from hypothesis import strategies as st
 from kdbench.datasets import sampling
 from kdbench.datasets.base import Draw, generator, transformed
 from kdbench.datasets.sampling import EpochSampler
+from kdbench.spec import IGNORED
 
 sizes = st.integers(1, 60)
 seeds = st.integers(0, 2**31)
 
 
 class Counted:
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, targets=None):
+        self.size, self.targets = size, targets
 
     def __len__(self):
         return self.size
 
 
-def sampler(size, rank=0, world_size=1, **options):
+def sampler(size, rank=0, world_size=1, targets=None, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "get_dist_info", lambda: (rank, world_size))
-        return EpochSampler(Counted(size), **options)
+        return EpochSampler(Counted(size, targets), **options)
 
 
 def indices(made):
@@ -163,3 +164,70 @@ def test_augmentation_repeats_itself_after_so_many_epochs_and_the_order_does_not
 def test_no_draw_at_all_is_refused():
     with pytest.raises(ValueError, match=r"draws=0; each clip has 1 draw at least"):
         sampler(3, draws=0)
+
+
+shares = st.floats(0.02, 0.98)
+
+
+@st.composite
+def partly_labelled(draw):
+    """Targets of which some are labelled and some are not."""
+    count, seed = draw(st.integers(2, 40)), draw(st.integers(0, 99))
+    labelled = draw(st.integers(1, count - 1))
+    targets = np.where(np.arange(count) < labelled, 3, IGNORED)
+    return np.random.default_rng(seed).permutation(targets)
+
+
+@given(partly_labelled(), shares, st.integers(1, 200), st.integers(1, 33), seeds, st.integers(0, 50))
+def test_every_batch_has_its_share_of_labelled_clips(targets, share, samples, batch, seed, epoch):
+    made = sampler(len(targets), targets=targets, labelled_share=share, samples_per_epoch=samples, seed=seed)
+    made.set_epoch(epoch)
+    labelled = targets[indices(made)] >= 0
+    assert len(labelled) == samples
+    for start in range(0, samples, batch):
+        found = labelled[start : start + batch]
+        assert abs(found.sum() - share * len(found)) < 1
+
+
+@given(partly_labelled(), shares, st.integers(1, 200), seeds)
+def test_clips_of_a_kind_come_round_equally_often(targets, share, samples, seed):
+    order = indices(
+        sampler(len(targets), targets=targets, labelled_share=share, samples_per_epoch=samples, seed=seed)
+    )
+    counts = np.bincount(order, minlength=len(targets))
+    for kind in (targets >= 0, targets < 0):
+        assert np.ptp(counts[kind]) <= 1
+
+
+@given(partly_labelled(), shares, st.integers(1, 4), st.integers(1, 9))
+def test_processes_have_the_batches_of_one_with_a_share_too(targets, share, world_size, batch_size):
+    options = {"targets": targets, "labelled_share": share, "samples_per_epoch": 36}
+    whole = indices(sampler(len(targets), **options))
+    ranks = [
+        sampler(len(targets), r, world_size, batch_size=batch_size, **options) for r in range(world_size)
+    ]
+    assert sorted(whole) == sorted(i for rank in ranks for i in indices(rank))
+
+
+def test_a_share_of_labelled_clips_leaves_seeds_and_epochs_their_own_orders():
+    targets = np.where(np.arange(40) < 8, 1, IGNORED)
+    made = sampler(40, targets=targets, labelled_share=0.5, seed=1)
+    first = indices(made)
+    assert indices(made) == first
+    made.set_epoch(1)
+    assert indices(made) != first
+    assert indices(sampler(40, targets=targets, labelled_share=0.5, seed=2)) != first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labelled_share": 1.0}, r"labelled_share=1\.0; it lies between 0 and 1"),
+        ({"labelled_share": 0.5, "shuffle": False}, "which shuffle=False keeps"),
+        ({"labelled_share": 0.5, "targets": np.zeros(4)}, "4 of the data's 4 clips are labelled"),
+        ({"labelled_share": 0.5, "targets": np.full((4, 2), -1)}, "0 of the data's 4 clips are labelled"),
+    ],
+)
+def test_a_share_that_cannot_be_had_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        sampler(4, **{"targets": np.array([0, 1, IGNORED, IGNORED]), **options})
