@@ -58,10 +58,16 @@ def skip_without_files(stem: str) -> None:
         pytest.skip(f"there is no {' or '.join(wanted)} under $KDBENCH_DATA_ROOT")
 
 
+# Of papers' sizes one home and one protocol, of few labels one share, of a validation split none.
+LATER = re.compile(
+    r"home1_frame|home2|mm_office|ntu60_xview|ntu120|nucla_(single|published)|utd_(views_)?three"
+    r"|\w+_(p5|p25|p50|s1|s13)(_|$)"
+)
+
+
 def in_turn(paths: list[Path]) -> list[Any]:
-    """Of rows and data parts at papers' sizes one home, of those of few labels one share; others in the slow pass."""
-    slow = re.compile(r"home1_frame|home2|mm_office|\w+_(p5|p25|p50|s1|s13)(_|$)")
-    return [pytest.param(path, marks=pytest.mark.slow) if slow.match(path.stem) else path for path in paths]
+    """Rows and data parts, those that differ little from others in the slow pass."""
+    return [pytest.param(path, marks=pytest.mark.slow) if LATER.match(path.stem) else path for path in paths]
 
 
 @pytest.mark.filterwarnings("ignore:.*meshgrid.*:UserWarning")  # of networks of other packages

@@ -66,9 +66,11 @@ def rehearsed(of: Rehearsed, data: DataSpec, run: Callable[[Rehearsed], Result])
 
 
 def _without_numbers(of: Rehearsed) -> Rehearsed:
-    """A copy whose parameters and buffers are on the device "meta"; no number is copied on the way."""
+    """A copy whose parameters and buffers are on the device "meta", or what is there already; no number is copied."""
     model = of.model if isinstance(of, Role) else of
     tensors = [*model.parameters(), *model.buffers()]
+    if all(tensor.is_meta for tensor in tensors):
+        return of
     return copy.deepcopy(of, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
 
 
@@ -190,7 +192,7 @@ def examined(role: Role, wanted: Mapping[str, tuple[str, ...]], data: DataSpec) 
 
 def rehearse(model: nn.Module, data: DataSpec) -> None:
     """Run the whole of ``loss`` and ``predict`` once on zeros, on a copy; an exception gains a note."""
-    rehearsed(model, data, lambda original: _run_through(copy.deepcopy(original), data))
+    rehearsed(model, data, lambda it: _run_through(copy.deepcopy(it) if it is model else it, data))
 
 
 def _run_through(twin: nn.Module, data: DataSpec) -> None:
