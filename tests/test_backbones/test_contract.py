@@ -1,5 +1,6 @@
 """What every part of ``configs/_base_/models`` and every registered backbone keeps to."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,16 @@ def trained(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
-everyone = pytest.mark.parametrize("name", sorted(CONFIGS))
+# Larger sizes and other streams of networks that are here in one size and stream: in the slow pass.
+KIN = re.compile(
+    r"vgg1[1369]|resnet(32x4|44|50|56|110)$|ctrgcn_kinect|\w+_(bone|motion|start|small_streams)$"
+)
+
+
+everyone = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if KIN.match(name) else name for name in sorted(CONFIGS)],
+)
 
 
 def test_every_backbone_stands_here() -> None:
