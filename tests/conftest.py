@@ -1,10 +1,7 @@
 """Options of the test run."""
 
-import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -16,18 +13,6 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 GOLDEN = Path(__file__).parent / "golden" / "losses.json"
-
-
-@pytest.fixture(scope="session")
-def tool() -> Callable[[str], ModuleType]:
-    """A file of ``tools/`` as a module, by its name."""
-
-    def imported(name: str) -> ModuleType:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.syspath_prepend(GOLDEN.parents[2] / "tools")
-            return importlib.import_module(name)
-
-    return imported
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

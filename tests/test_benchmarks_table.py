@@ -13,6 +13,7 @@ import torch
 from benchmarks import __main__ as suites
 from benchmarks import bootstrap, evaluation, figures, step, step_peers
 from benchmarks.figures import as_json, cost, exact, from_json, gain
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 SECONDS = {"ours": [1.0, 2.0, 3.0], "bound": [1.0, 1.0, 1.0], "peer": [4.0, 4.0, 6.0]}
@@ -97,8 +98,8 @@ def test_an_unknown_suite_names_those_that_there_are() -> None:
     assert "no suite is called stop; there is: step, cache" in done.stderr
 
 
-def test_the_page_has_the_machine_the_figures_and_what_was_left_out(tool) -> None:
-    performance_page = tool("performance_page")
+def test_the_page_has_the_machine_the_figures_and_what_was_left_out() -> None:
+    performance_page = script("performance_page")
 
     machine = {**suites.machine(), "load average after": [0.0, 0.0, 0.0]}
     found = {

@@ -18,11 +18,13 @@ from kdbench.engine import Runner
 from kdbench.engine.lineage import student_labels
 from kdbench.engine.modalities import read_only
 from kdbench.spec import STRONG, MissingPackageError
+from tests.scripts import script
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 ROWS = rows(CONFIGS)
 DATA = sorted((CONFIGS / "_base_" / "datasets").glob("*.py"))
 ROOT = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"))
+CHECK = script("check")
 PASSED: set[str] = set()  # models that passed in this process: rows that differ by places of files have one
 
 
@@ -72,16 +74,16 @@ def in_turn(paths: list[Path]) -> list[Any]:
 
 @pytest.mark.filterwarnings("ignore:.*meshgrid.*:UserWarning")  # of networks of other packages
 @pytest.mark.parametrize("path", in_turn(ROWS), ids=name)
-def test_a_row_is_what_its_name_says_and_passes_every_check(path: Path, tool) -> None:
+def test_a_row_is_what_its_name_says_and_passes_every_check(path: Path) -> None:
     try:
-        assert not [*tool("check").problems(path, PASSED)]
+        assert not [*CHECK.problems(path, PASSED)]
     except MissingPackageError as error:
         pytest.skip(str(error))
     assert bool(compose(path).model.get("teacher")) == ("teacher" in imported_parts(path))
 
 
-def test_no_part_stands_twice(tool) -> None:
-    assert not [*tool("check").part_problems(CONFIGS)]
+def test_no_part_stands_twice() -> None:
+    assert not [*CHECK.part_problems(CONFIGS)]
 
 
 @pytest.mark.parametrize("path", in_turn(DATA), ids=lambda path: path.stem)

@@ -1,6 +1,5 @@
 """Compressed pictures: Tiny-ImageNet and folders in their layouts, the JPEG copy of CIFAR-10."""
 
-import importlib.util
 import os
 import struct
 from pathlib import Path
@@ -15,6 +14,7 @@ from kdbench.datasets import CIFAR10, CIFAR10JPEG, ImageFolder, TinyImageNet
 from kdbench.datasets.images import cifar_jpeg
 from kdbench.datasets.images.decoding import decoded, is_whole
 from kdbench.spec import InvalidDataError
+from tests.scripts import script
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,11 +196,7 @@ def test_a_copy_with_something_wrong_is_refused(write_copy, changes, message):
 
 
 def test_the_copy_is_made_from_folders(tmp_path, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location(
-        "prepare_jpeg", ROOT / "tools" / "prepare" / "cifar10_jpeg.py"
-    )
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = script("prepare/cifar10_jpeg")
     for split in ("train", "test"):
         for c, name in enumerate(CIFAR10.classes):
             for i in range(2):

@@ -13,10 +13,10 @@ from kdbench.datasets.ntu.every_name import every_name
 from kdbench.datasets.ntu.names import COUNTS, PROTOCOLS, SETUPS, Name, groups, in_split, read_missing
 from kdbench.datasets.ntu.skeleton_file import Body, Recording
 from kdbench.datasets.ntu.store import SkeletonStore
-from tests.prepare_tools import script
+from tests.scripts import script
 from tests.test_datasets.test_ntu import written
 
-tool = script("ntu")
+tool = script("prepare/ntu")
 GOLDEN = Path(__file__).parents[1] / "golden" / "ntu_missing.txt"  # the authors' list of 535, in short
 WHOLE = {
     "xsub-60": (40_320, 16_560),

@@ -19,10 +19,10 @@ from kdbench.datasets.ntu.persons import pre_normalised, two_persons
 from kdbench.datasets.ntu.skeleton_file import Recording
 from kdbench.datasets.ntu.store import SKELETONS, SkeletonStore, read_part
 from kdbench.spec import IGNORED, InvalidDataError
-from tests.prepare_tools import FOLDER, script
+from tests.scripts import PREPARE, script
 from tests.test_datasets.test_ntu import made_bodies, person, written
 
-tool = script("ntu")
+tool = script("prepare/ntu")
 SAMPLES = [
     Name(setup, camera, performer, 1, action)
     for setup in (1, 18)
@@ -93,8 +93,8 @@ def test_strict_says_that_files_could_not_be_used(source: Path, tmp_path: Path) 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_store(source: Path, out: Path, tmp_path: Path) -> None:
     arguments = [str(source), str(tmp_path / "ntu"), "--missing", str(source / "missing.txt")]
-    command = [sys.executable, str(FOLDER / "ntu.py"), *arguments, "--jobs", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parents[1])}
+    command = [sys.executable, str(PREPARE / "ntu.py"), *arguments, "--jobs", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(PREPARE.parents[1])}
     run = subprocess.Popen(command, env=environment)
     parts = tmp_path / "ntu" / "parts"
     while not list(parts.glob("S*.npz")) and run.poll() is None:

@@ -12,10 +12,10 @@ import pytest
 from kdbench.datasets.ntu.annotation import Annotation, read_annotations
 from kdbench.datasets.ntu.store import SkeletonStore
 from kdbench.spec import InvalidDataError
-from tests.prepare_tools import script
+from tests.scripts import script
 from tests.test_datasets.test_ntu_store import annotations
 
-tool = script("ntu")
+tool = script("prepare/ntu")
 # NumPy's own, which have moved between its versions
 RECONSTRUCT, SCALAR, FROMBUFFER = (
     reduced[0]

@@ -10,10 +10,10 @@ import pytest
 from kdbench.datasets import NUCLA, Draw
 from kdbench.datasets.nucla import ACTIONS, CLASSES, FILE, read_clips
 from kdbench.spec import IGNORED, InvalidDataError
-from tests.prepare_tools import script
+from tests.scripts import script
 
 REAL = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "nucla")
-tool = script("nucla")
+tool = script("prepare/nucla")
 needs_clips = pytest.mark.skipif(not REAL.is_dir(), reason="N-UCLA is not under $KDBENCH_DATA_ROOT")
 
 

@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import signal
 import subprocess
@@ -10,21 +9,14 @@ import numpy as np
 import pytest
 
 from kdbench.datasets.persons import PersonStore
+from tests.scripts import PREPARE, script
 
 pytest.importorskip("av", reason="videos are written with PyAV")
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "tools" / "prepare" / "person_masks.py"
 DATA = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"))
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("prepare_person_masks", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_script()
+tool = script("prepare/person_masks")
 
 
 def pictures(frames, start=0):
@@ -206,7 +198,7 @@ def command(root, *options):
         sys.executable,
         "-W",
         "ignore",
-        SCRIPT,
+        PREPARE / "person_masks.py",
         "--detector",
         "depth",
         "--threshold",

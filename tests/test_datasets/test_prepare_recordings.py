@@ -16,10 +16,10 @@ from kdbench.datasets import MultiSensorHome, mm_office
 from kdbench.datasets.media.sound import read_sound
 from kdbench.datasets.media.video import probe
 from kdbench.datasets.mm_office import CLASSES
-from tests.prepare_tools import FOLDER, script
+from tests.scripts import PREPARE, script
 from tests.test_datasets.made_videos import av, damage, make, tone
 
-home, office = script("multisensor_home"), script("mm_office")
+home, office = script("prepare/multisensor_home"), script("prepare/mm_office")
 SMALL = ("--short-side", "24", "--gop", "8", "--jobs", "1")
 
 
@@ -291,7 +291,7 @@ def test_an_office_with_all_recordings_is_asked_for(tmp_path, capsys):
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(published, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert home.main([str(published), str(whole), *SMALL]) == 0
-    command = [sys.executable, FOLDER / "multisensor_home.py", published, out, *SMALL[:-1], "2"]
+    command = [sys.executable, PREPARE / "multisensor_home.py", published, out, *SMALL[:-1], "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment)
     while len(list(out.glob("*/[0-9]*.mp4"))) < 3:
@@ -312,7 +312,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(published, tmp_path
 def test_help_answers_at_once(name):
     start = time.perf_counter()
     answer = subprocess.run(
-        [sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, PREPARE / f"{name}.py", "--help"], capture_output=True, text=True, check=True
     )
     assert time.perf_counter() - start < 1.0
     assert "--jobs" in answer.stdout

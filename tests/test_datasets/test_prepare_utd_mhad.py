@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import signal
 import subprocess
@@ -12,19 +11,12 @@ from scipy.io import savemat
 
 from kdbench.atomic import atomic_path, remove_leftovers
 from kdbench.datasets.utd_mhad import STREAMS, all_clips
+from tests.scripts import PREPARE, script
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "prepare" / "utd_mhad.py"
 NAMES = ("a1_s1_t1", "a1_s2_t3", "a27_s1_t4")
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("prepare_utd_mhad", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_script()
+tool = script("prepare/utd_mhad")
 
 
 def write_clip(source, name, skeleton, inertial, depth):
@@ -185,7 +177,7 @@ def test_a_killed_writer_leaves_no_half_file(tmp_path):
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-W", "ignore", "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=SCRIPT.parents[2]) as writer:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PREPARE.parents[1]) as writer:
         assert writer.stdout.readline() == "writing\n"
         writer.send_signal(signal.SIGKILL)
     assert path.read_bytes() == b"whole"
@@ -210,7 +202,9 @@ def test_a_failed_writer_leaves_what_there_was(tmp_path):
 
 def test_help_answers_at_once():
     start = time.perf_counter()
-    answer = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, PREPARE / "utd_mhad.py", "--help"], capture_output=True, text=True, check=True
+    )
     assert time.perf_counter() - start < 1.0
     assert "--allow-partial" in answer.stdout
 

@@ -6,7 +6,7 @@ import pytest
 from kdbench.compat import load_opencv
 from kdbench.datasets.utd_mhad import SUBJECTS, all_clips
 from kdbench.spec import MissingPackageError
-from tests.prepare_tools import script
+from tests.scripts import script
 
 try:
     cv2 = load_opencv()
@@ -30,7 +30,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def written(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    assert script("utd_mhad_frames").main([str(out), "--root", str(root)]) == 0
+    assert script("prepare/utd_mhad_frames").main([str(out), "--root", str(root)]) == 0
     return out
 
 
@@ -58,7 +58,7 @@ def test_lists_are_the_cross_subject_split(written):
 
 
 def test_a_stopped_run_goes_on_and_leaves_no_half_clip(root, tmp_path, monkeypatch):
-    tool, calls = script("utd_mhad_frames"), []
+    tool, calls = script("prepare/utd_mhad_frames"), []
     real = cv2.imwrite
 
     def stopping(path, picture):
@@ -77,5 +77,5 @@ def test_a_stopped_run_goes_on_and_leaves_no_half_clip(root, tmp_path, monkeypat
 
 
 def test_a_missing_file_is_named(tmp_path, capsys):
-    assert script("utd_mhad_frames").main([str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
+    assert script("prepare/utd_mhad_frames").main([str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
     assert "depth_s1.npz is missing; make it again with tools/prepare/utd_mhad.py" in capsys.readouterr().err

@@ -16,11 +16,11 @@ from kdbench.datasets.media.sound import LogMel, Sound, read_sound
 from kdbench.datasets.media.video import probe
 from kdbench.datasets.persons import PersonStore, cells_of_masks
 from kdbench.spec import InvalidDataError
-from tests.prepare_tools import FOLDER, script
+from tests.scripts import PREPARE, script
 
 pytest.importorskip("av", reason="PyAV is not installed")
 ROOT = Path(__file__).parents[2]
-tool = script("rooms")
+tool = script("prepare/rooms")
 HOME = tool.Home(
     clips=(3, 2), views=2, size=(64, 64), frames=16, fps=8.0, people=2, overlap=0.3, seed=3, gop=8
 )
@@ -166,13 +166,13 @@ def until(condition, process, seconds=120):
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_files(folder, tmp_path):
     out, dials = tmp_path / "rooms_files", (*DIALS[:-1], "2")
-    process = run(FOLDER / "rooms.py", "--out", out, *dials, start_new_session=True)
+    process = run(PREPARE / "rooms.py", "--out", out, *dials, start_new_session=True)
     until(lambda: len(list(out.glob("*/*-Part1.mp4"))) >= 2, process)
     process.send_signal(signal.SIGKILL)  # the parent alone: its workers have to notice
     process.wait()
     assert not (out / "train.json").exists()
     assert all(probe(path).frames == 16 for path in out.glob("*/[0-9]*.mp4"))
-    assert run(FOLDER / "rooms.py", "--out", out, *dials).wait() == 0
+    assert run(PREPARE / "rooms.py", "--out", out, *dials).wait() == 0
     assert content(out) == content(folder)
     assert not list(out.rglob("*.tmp*"))
 

@@ -1,8 +1,6 @@
 """Virtual views: geometry, sequences and their hash, splits, fields, on small made files and the real recordings."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,20 +27,12 @@ from kdbench.datasets.utd_virtual_views import (
     rendering,
 )
 from kdbench.spec import InvalidDataError
+from tests.scripts import script
 
 from .test_utd_mhad import write_made
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "prepare" / "utd_virtual_views.py"
 REAL = Path(os.environ.get("KDBENCH_DATA_ROOT", "/nowhere"), "utd_mhad")
 CLIPS = all_clips()
-
-
-def load_script():
-    spec = importlib.util.spec_from_file_location("prepare_utd_virtual_views", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its processes look their function up by name
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +269,9 @@ def test_absent_files_are_named(tmp_path, root):
 
 
 def test_the_script_makes_what_the_data_set_makes_and_goes_on(views, root, tmp_path, capsys):
-    script = load_script()
+    virtual_views = script("prepare/utd_virtual_views")
     arguments = ["--root", str(root), "--cache", str(tmp_path), "--variants", "1", "--workers", "2"]
-    assert script.main(arguments) == 0
+    assert virtual_views.main(arguments) == 0
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
     assert len(made) == len(SUBJECTS)
     assert (
@@ -293,10 +283,10 @@ def test_the_script_makes_what_the_data_set_makes_and_goes_on(views, root, tmp_p
     assert len(listed.read_text().splitlines()) == 861
     gone = next(iter(made))
     gone.unlink()
-    assert script.main(arguments) == 0
+    assert virtual_views.main(arguments) == 0
     assert {path for path, stamp in made.items() if path.stat().st_mtime_ns != stamp} == {gone}
     assert SEQUENCES in capsys.readouterr().out
-    assert script.main([*arguments, "--reach", "-1"]) == 1
+    assert virtual_views.main([*arguments, "--reach", "-1"]) == 1
     assert "reach=-1.0" in capsys.readouterr().err
 
 

@@ -10,6 +10,7 @@ from kdbench.matrix import cells as cells_module
 from kdbench.matrix.cells import AMP, Cell, maker
 from kdbench.matrix.files import Matrix, Wish
 from kdbench.matrix.plan import clear, others
+from tests.scripts import script
 
 from .toys import ALONE, KD, STEM, TEACHER, finish, plan_of
 
@@ -29,7 +30,7 @@ def test_a_teacher_is_found_by_itself_and_comes_before_its_student(folder) -> No
 
 
 @pytest.mark.parametrize("smoke", [False, True])
-def test_a_cell_is_what_its_command_line_composes(folder, smoke, tool, monkeypatch) -> None:
+def test_a_cell_is_what_its_command_line_composes(folder, smoke, monkeypatch) -> None:
     options = {"model.distiller.tau": 2.0, "optim_wrapper.optimizer.betas": [0.8, 0.9]}
     plan = plan_of(
         folder,
@@ -39,10 +40,10 @@ def test_a_cell_is_what_its_command_line_composes(folder, smoke, tool, monkeypat
     )
     (key,) = plan.asked
     cell = plan.cells[key]
-    train, command = tool("train"), tool("command")
+    train = script("train")
     monkeypatch.setattr("sys.argv", ["train.py", *cell.arguments])
     arguments = train.parse()
-    config = command.composed(arguments)
+    config = train.command.composed(arguments)
     assert config.work_dir == cell.folder
     assert (config.row.sha256, config.row.seed, config.row.name) == (cell.sha256, 2, cell.row)
     assert arguments.amp == "bf16"

@@ -1,7 +1,6 @@
 """Maps of attention: their values by hand and by loops, and whole commands on smoke runs of Rooms."""
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,10 @@ from kdbench.compose import compose
 from kdbench.engine import save_weights
 from kdbench.models.role import Role
 from kdbench.spec import DataSpec
+from tests.scripts import script
 from tests.toy_project import ROOT, command
 
-sys.path.insert(0, str(ROOT / "tools"))
-from analysis import maps
-
-sys.path.remove(str(ROOT / "tools"))
+maps = script("analysis/maps")
 
 TEACHER = str(ROOT / "configs/baseline/rooms_frame_view_av.py")
 STUDENT = str(ROOT / "configs/baseline/rooms_view_v.py")

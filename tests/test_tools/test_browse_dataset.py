@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.scripts import script
+
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "browse_dataset.py"
 SMALL = ["frame_size=16", "num_frames=4", "num_views=2", "num_rooms=1", "num_clips=3"]
@@ -71,26 +73,22 @@ def test_bad_arguments_say_what_is_possible(words, message):
 
 
 @pytest.mark.parametrize("modality", ["depth", "skeleton", "inertial", "image"])
-def test_draws_single_modalities(tmp_path, modality, tool):
-    browse_dataset = tool("browse_dataset")
-
+def test_draws_single_modalities(tmp_path, modality):
     rng = np.random.default_rng(0)
     shapes = {"depth": (12, 2, 20, 16), "skeleton": (12, 20, 3), "inertial": (30, 6), "image": (3, 8, 8)}
     sample = {"inputs": {modality: rng.random(shapes[modality])}, "target": -100, "index": 4}
     out = tmp_path / "sheet.png"
-    browse_dataset.draw_sheet([sample], None, 6, str(out))
+    script("browse_dataset").draw_sheet([sample], None, 6, str(out))
     assert out.stat().st_size > 3000
 
 
-def test_draws_a_picture_beside_its_second_view(tmp_path, tool):
+def test_draws_a_picture_beside_its_second_view(tmp_path):
     from PIL import Image
-
-    browse_dataset = tool("browse_dataset")
 
     red, blue = np.zeros((2, 3, 8, 8), np.uint8)
     red[0], blue[2] = 255, 255
     sample = {"inputs": {"image": red, "image_strong": blue}, "target": 0, "index": 4}
-    browse_dataset.draw_sheet([sample], ("cat",), 4, str(tmp_path / "sheet.png"))
+    script("browse_dataset").draw_sheet([sample], ("cat",), 4, str(tmp_path / "sheet.png"))
     drawn = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).reshape(-1, 3)
     shares = [(drawn == colour).all(axis=1).mean() for colour in ((255, 0, 0), (0, 0, 255))]
     assert min(shares) > 0.15

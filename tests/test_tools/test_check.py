@@ -2,23 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from kdbench.compose import compose
 from kdbench.models import checks
+from tests.scripts import script
 
 ROOT = Path(__file__).parents[2]
 KD = ROOT / "configs/kd"
+check = script("check")
 PAIR = "asl_vit_av_asl_vit_v.py"
-
-
-@pytest.fixture(scope="module")
-def check(tool: Callable[[str], ModuleType]) -> ModuleType:
-    return tool("check")
 
 
 def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only() -> None:
@@ -32,7 +27,7 @@ def test_rows_are_alike_that_differ_by_names_of_data_and_places_of_files_only() 
     assert checks.likeness(tau) != first
 
 
-def test_a_model_that_passed_is_not_built_again(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_passed_is_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[object] = []
     monkeypatch.setattr(checks, "checked", built.append)
     passed: set[str] = set()
@@ -46,7 +41,7 @@ def test_a_model_that_passed_is_not_built_again(check: ModuleType, monkeypatch: 
 
 
 def test_a_row_whose_package_is_missing_is_skipped_with_the_reason(
-    check: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("mmaction", "mmaction.models"):
         monkeypatch.setitem(sys.modules, name, None)  # import raises ImportError
@@ -58,9 +53,7 @@ def test_a_row_whose_package_is_missing_is_skipped_with_the_reason(
     assert printed[1] == "1 rows checked, 1 skipped, 0 problems"
 
 
-def test_a_matrix_that_is_named_is_checked_as_one(
-    check: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_matrix_that_is_named_is_checked_as_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "matrices"
     folder.mkdir()
     matrix = folder / "wrong.py"

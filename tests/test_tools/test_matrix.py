@@ -7,6 +7,7 @@ import pytest
 
 from kdbench.matrix.files import matrices
 from kdbench.spec import MissingPackageError
+from tests.scripts import script
 from tests.test_matrix.deaths import slow_project, to_the_end
 from tests.test_matrix.toys import ALONE, KD, TEACHER, finish, plan_of, write_matrix
 from tests.toy_project import ROOT, command, write_project
@@ -115,19 +116,14 @@ def test_the_check_finds_what_is_wrong_with_a_matrix(project) -> None:
     assert all(line.startswith("configs/matrices/bad.py: ") for line in found)
 
 
-@pytest.fixture(scope="module")
-def check(tool):
-    return tool("check")
-
-
 SHIPPED = matrices(ROOT / "configs")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_the_shipped_matrices_compose(path: Path, check, monkeypatch) -> None:
+def test_the_shipped_matrices_compose(path: Path, monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     try:
-        assert check.matrix_problems(path, set()) == []
+        assert script("check").matrix_problems(path, set()) == []
     except MissingPackageError as error:
         pytest.skip(str(error))

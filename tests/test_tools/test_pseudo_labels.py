@@ -1,18 +1,15 @@
 """Pseudo-labels: shares by hand, who is set together with whom, and a whole command on a smoke run."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.scripts import script
 from tests.toy_project import ROOT, command
 
-sys.path.insert(0, str(ROOT / "tools"))
-from analysis import pseudo_labels
-
-sys.path.remove(str(ROOT / "tools"))
+pseudo_labels = script("analysis/pseudo_labels")
 
 TOOL = "analysis/pseudo_labels"
 ROW = str(ROOT / "configs/crossview/utd_s1_skeleton_cnn_inertial_cnn.py")
