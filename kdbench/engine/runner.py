@@ -205,10 +205,7 @@ class Runner(MMEngineRunner):
             "meta": {
                 "kdbench": __version__,
                 "torch": torch.__version__,
-                "seed": self.seed,
-                "global_batch": self._global_batch,
-                "teacher_cache": self._teacher_cache,
-                "teacher_speedup": self._teacher_speedup,
+                **self._identity,
                 **self.train_loop.position,
             },
             "state_dict": unwrapped(self.model).state_dict(),
@@ -220,19 +217,19 @@ class Runner(MMEngineRunner):
         }
 
     @property
-    def _global_batch(self) -> int:
-        return self.train_dataloader.batch_size * self.world_size
-
-    @property
-    def _teacher_cache(self) -> str | None:
-        """The key of the cache that the teacher is read from; None where it is run."""
-        return (self.cfg.get("teacher_cache") or {}).get("key")
-
-    @property
-    def _teacher_speedup(self) -> str | None:
-        """What the row asks of its teacher to be faster; None where it asks nothing."""
-        asked = getattr(unwrapped(self.model), "teacher_speedup", None)
-        return None if asked is None else str(asked)
+    def _identity(self) -> dict[str, Any]:
+        """What a run shares with the checkpoints that it may go on from; ``config`` is the hash of its settings."""
+        row, cache = self.cfg.get("row") or {}, self.cfg.get("teacher_cache") or {}
+        precision = getattr(self.optim_wrapper, "dtype", None) or torch.float32
+        speedup = getattr(unwrapped(self.model), "teacher_speedup", None)
+        return {
+            "seed": self.seed,
+            "config": row.get("sha256"),
+            "precision": str(precision).removeprefix("torch."),
+            "global_batch": self.train_dataloader.batch_size * self.world_size,
+            "teacher_cache": cache.get("key"),
+            "teacher_speedup": None if speedup is None else str(speedup),
+        }
 
     def load_or_resume(self) -> None:
         """Load what ``resume`` and ``load_from`` ask for, once."""
@@ -263,20 +260,15 @@ class Runner(MMEngineRunner):
         """Put everything into the state of a checkpoint. Nothing in it is executed."""
         state = read_checkpoint(filename)
         meta = state["meta"]
-        present = {
-            "seed": self.seed,
-            "global_batch": self._global_batch,
-            "teacher_cache": self._teacher_cache,
-            "teacher_speedup": self._teacher_speedup,
-        }
         other = [
-            f"{name} {meta.get(name)} (now {value})"
-            for name, value in present.items()
-            if meta.get(name) != value
+            f"{name} {meta[name]} (now {value})"
+            for name, value in self._identity.items()
+            if meta.get(name, value) != value  # checkpoints of earlier versions say less
         ]
         if other:
             raise CheckpointError(
-                f"{filename} is of a run with {', '.join(other)}; give the same to resume it"
+                f"{filename} is of a run with {', '.join(other)}; give the same to resume it, or train anew in "
+                "another --work-dir"
             )
         self.call_hook("after_load_checkpoint", checkpoint=state)
         try:

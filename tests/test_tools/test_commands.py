@@ -217,6 +217,24 @@ def test_resume_ends_as_if_nothing_had_been(project, tmp_path):
     assert results[0]["run_id"] == results[1]["run_id"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (["--cfg-options", "optim_wrapper.optimizer.lr=0.5"], r"of a run with config \w{64} \(now \w{64}\)"),
+        (["--amp", "bf16"], r"of a run with precision float32 \(now bfloat16\)"),
+    ],
+)
+def test_a_run_goes_on_only_as_it_began(project, tmp_path, changed, named):
+    succeeded(project, "train", ALONE, "--work-dir", str(tmp_path))
+    (tmp_path / "result.yml").unlink()
+    before = (tmp_path / "student.safetensors").read_bytes()
+    done = command(project, "train", ALONE, "--work-dir", str(tmp_path), "--resume", *changed)
+    assert done.returncode == 5
+    assert re.search(named, done.stderr)
+    assert (tmp_path / "student.safetensors").read_bytes() == before
+    assert not (tmp_path / "result.yml").exists()
+
+
 def test_a_run_that_has_ended_keeps_its_record(project, tmp_path):
     succeeded(project, "train", ALONE, "--work-dir", str(tmp_path))
     first = read_record(tmp_path / "result.yml")
