@@ -23,8 +23,20 @@ rows = [
         options=_shares,
     ),
     dict(
-        row="{method}/utd_{few}_skeleton_cnn_depth_cnn_small",
-        axes=dict(method=("kd", "fitnet"), few=_few),
+        row="crossview/utd_{few}_skeleton_cnn_inertial_cnn_peers",
+        axes=dict(few=_few),
+        distiller="crossview_labels",
+        options=_shares,
+    ),
+    dict(
+        row="crossview/utd_{few}_skeleton_cnn_inertial_cnn",
+        axes=dict(few=_few),
+        distiller="crossview_fitnet",
+        options=_shares,
+    ),
+    dict(
+        row="{method}/utd_{few}_skeleton_cnn_{student}",
+        axes=dict(method=("kd", "fitnet"), few=_few, student=("depth_cnn_small", "inertial_cnn")),
         options=_shares,
     ),
 ]
