@@ -37,8 +37,7 @@ NETWORKS = {
 LOSS_WEIGHTS = ("task_weight", "distill_weight")
 REMEDY = re.compile(r"there is: |give |take |tap |did you mean: ")
 UNREADABLE = "unreadable"
-EVERY = 29  # the whole product is some 34,000 combinations, hours of a core
-TURNS = 3  # so many processes may share them
+EVERY = 59  # the whole product is some 32,000 combinations, hours of a core
 
 
 class Combination(NamedTuple):
@@ -166,18 +165,17 @@ def reading(data: str, distillers: Iterable[str]) -> list[str]:
     return [name for name in distillers if "logits_strong" in reads(name).student]
 
 
-def few() -> Iterator[Combination]:
+def few(data: str) -> Iterator[Combination]:
     """Each class of distiller on the pair that suits it, on the first kind beside itself, and on every eighth pair.
 
     The pairs have each kind of network once as student and once as teacher; eight classes in a row share no such pair.
     """
-    for data in data_kinds():
-        kinds = network_kinds(data)
-        turns = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
-        for number, distiller in enumerate(reading(data, distiller_kinds())):
-            pairs = [(kinds[0], kinds[0]), *turns[number % 8 :: 8], *fitting(data, distiller)]
-            for pair in dict.fromkeys(pairs):
-                yield Combination(data, *pair, distiller)
+    kinds = network_kinds(data)
+    turns = [(kind, kinds[i - 1]) for i, kind in enumerate(kinds)]
+    for number, distiller in enumerate(reading(data, distiller_kinds())):
+        pairs = [(kinds[0], kinds[0]), *turns[number % 8 :: 8], *fitting(data, distiller)]
+        for pair in dict.fromkeys(pairs):
+            yield Combination(data, *pair, distiller)
 
 
 def fitting(data: str, distiller: str) -> list[tuple[str, str]]:
@@ -188,12 +186,11 @@ def fitting(data: str, distiller: str) -> list[tuple[str, str]]:
     return list(zip(students, teachers, strict=False))[:1]
 
 
-def whole() -> Iterator[Combination]:
+def whole(data: str) -> Iterator[Combination]:
     """Each class of distiller on every pair of kinds."""
-    for data in data_kinds():
-        kinds = network_kinds(data)
-        for names in product(kinds, kinds, reading(data, distiller_kinds())):
-            yield Combination(data, *names)
+    kinds = network_kinds(data)
+    for names in product(kinds, kinds, reading(data, distiller_kinds())):
+        yield Combination(data, *names)
 
 
 def outcome(config: dict[str, Any]) -> Distillation | str:
@@ -240,7 +237,7 @@ def train(model: Distillation) -> None:
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
-def check(combinations: Iterator[Combination], trained_every: int) -> tuple[list[Combination], int]:
+def check(combinations: Iterable[Combination], trained_every: int) -> tuple[list[Combination], int]:
     """Build all; every so many that pass take a training step. Returns those that pass and the number of refusals."""
     passed, refused, problems = [], 0, []
     for names in combinations:
@@ -260,20 +257,27 @@ def check(combinations: Iterator[Combination], trained_every: int) -> tuple[list
 
 
 @pytest.mark.slow
-def test_each_method_with_each_kind_of_network_trains_or_is_refused_by_name() -> None:
-    passed, refused = check(few(), trained_every=8)
-    assert {names.distiller for names in passed} == set(distiller_kinds()), "a method that refuses everything"
-    assert refused > 50
+@pytest.mark.parametrize("data", data_kinds())
+def test_parts_train_together_or_are_refused_by_name(data: str) -> None:
+    """A few pairs for each method, and every so manieth combination: of each pair and each method such a part."""
+    assert gcd(len(distiller_kinds()), EVERY) == 1, "each method would meet the same pairs"
+    combinations = dict.fromkeys([*few(data), *islice(whole(data), 0, None, EVERY)])
+    passed, refused = check(combinations, trained_every=8)
+    assert len(passed) > len(combinations) / 3
+    assert refused > 10 or len(combinations) < 50
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", range(TURNS))
-def test_the_product_of_parts_trains_or_is_refused_by_name(turn: int) -> None:
-    """Every so manieth combination: of each pair and of each method such a part."""
-    assert gcd(len(distiller_kinds()), TURNS * EVERY) == 1, "each method would meet the same pairs"
-    passed, refused = check(islice(whole(), turn * EVERY, None, TURNS * EVERY), trained_every=10)
-    assert refused > 10
-    assert len({names.distiller for names in passed}) > len(distiller_kinds()) / 2
+def test_no_method_refuses_everything() -> None:
+    def accepts(data: str, distiller: str) -> bool:
+        return any(
+            not isinstance(built(Combination(data, *pair, distiller)), str)
+            for pair in fitting(data, distiller)
+        )
+
+    # Nearly all take clips of one view.
+    first = dict.fromkeys(["utd", *data_kinds()])
+    assert not [name for name in distiller_kinds() if not any(accepts(data, name) for data in first)]
 
 
 @pytest.mark.parametrize("data", data_kinds())
