@@ -53,6 +53,30 @@ def test_a_labelled_teacher_has_a_table_of_its_own():
     assert "83.0 ± 1.0" not in labelled
 
 
+def test_another_way_to_draw_clips_has_a_table_of_its_own_and_another_method_a_line():
+    half, tau = "+train_dataloader.sampler.labelled_share=0.5", "+model.distiller.tau=2.0"
+    text = glance(
+        seeds("baseline/utd_s13_b", (80.0, 81.0, 82.0), **FEW),
+        taught(FEW, (83.0, 84.0, 82.0), row="kd/utd_s13_a_b"),
+        taught(FEW, (83.5, 84.5, 82.5), row=f"kd/utd_s13_a_b{tau}"),
+        taught(FEW, (85.0, 86.0, 84.0), row="fitnet/utd_s13_a_b"),
+        taught(FEW, (87.0, 88.0, 86.0), row=f"kd/utd_s13_a_b{half}"),
+        taught(FEW, (91.0, 92.0, 90.0), row=f"fitnet/utd_s13_a_b{half}"),
+    )
+    plain, _, other = text.partition(f"few labels for both, {half[1:]}")
+    methods = {cells(line)[0]: cells(line)[1:] for line in lines(plain)}
+    assert {name: found[0] for name, found in methods.items()} == {
+        "labels alone": "81.0 ± 1.0",
+        "fitnet": "85.0 ± 1.0 (+4.0)",
+        "kd": "83.0 ± 1.0 (+2.0)",
+        "kd, model.distiller.tau=2.0": "83.5 ± 1.0 (+2.5)",
+    }
+    assert methods["fitnet"][-1].startswith("+2.0")
+    halves = {cells(line)[0]: cells(line)[1:] for line in lines(other)}
+    assert halves["kd"][0] == "87.0 ± 1.0 (+6.0)"
+    assert halves["fitnet"][-1].startswith("+4.0")
+
+
 def test_what_was_not_run_and_what_ran_too_seldom_is_marked():
     text = glance(
         seeds("baseline/utd_s13_b", (80.0, 81.0, 82.0), **FEW),

@@ -78,9 +78,7 @@ def _row(entry: Entry, context: Sequence[Measured], teachers: set[str]) -> Tree:
 def _method(entry: Measured) -> tuple[str, str]:
     """The method, a swapped distiller whatever row it was put into, and the options: networks have their columns."""
     swapped = entry.metadata.get("Swapped") or {}
-    told = {f"{slot}={part}" for slot, part in swapped.items()}
-    changes = [change for change in entry.name.split("+")[1:] if change not in told]
-    return swapped.get("distiller") or entry.method, "+".join(changes)
+    return swapped.get("distiller") or entry.method, "+".join(entry.options)
 
 
 def _is_distilled(entry: Measured) -> bool:

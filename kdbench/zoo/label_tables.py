@@ -1,4 +1,4 @@
-"""Methods by the labels that they were given: one table for each student and for what its teacher saw."""
+"""Methods by the labels that they were given: one table for each student, for what its teacher saw, and for options."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -45,7 +45,16 @@ def setting(entry: Measured) -> str | None:
 def _key(entry: Measured) -> Key | None:
     found = setting(entry)
     where = (entry.result["Dataset"], entry.result["Protocol"] or NOT_RUN)
-    return (*where, entry.lone_student, found) if found else None
+    return (*where, entry.lone_student, ", ".join([found, *_of_experiment(entry)])) if found else None
+
+
+def _of_experiment(entry: Measured) -> list[str]:
+    return [option for option in entry.options if not _is_of_method(option)]
+
+
+def _is_of_method(option: str) -> bool:
+    """Whether an option makes it another method; the others make it another experiment."""
+    return option.startswith("model.")
 
 
 def _table(key: Key, few: Sequence[Measured], context: Sequence[Measured]) -> str:
@@ -119,13 +128,15 @@ def _count(entry: Measured) -> int:
 
 def _is_full(entry: Measured, key: Key) -> bool:
     where = (entry.result["Dataset"], entry.result["Protocol"] or NOT_RUN)
-    return entry.result["Labels"] == ALL and (*where, entry.lone_student) == key[:3]
+    is_other = entry.result["Labels"] != ALL or _of_experiment(entry)
+    return not is_other and (*where, entry.lone_student) == key[:3]
 
 
 def _method(entry: Measured) -> str:
-    """The distiller, and the students if they are several."""
+    """The distiller, and the students if they are several; with what was set otherwise."""
     distiller, student = entry.metadata["Distiller"] or entry.method, entry.metadata["Student"]
-    return distiller if student == entry.lone_student else f"{distiller} ({student})"
+    name = distiller if student == entry.lone_student else f"{distiller} ({student})"
+    return ", ".join([name, *filter(_is_of_method, entry.options)])
 
 
 def _first(entries: Iterable[Measured]) -> str:

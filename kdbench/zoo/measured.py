@@ -65,6 +65,12 @@ class Measured(NamedTuple):
         return student
 
     @property
+    def options(self) -> list[str]:
+        """What was set otherwise than in the row, as its name says it: ``["model.distiller.tau=2.0"]``."""
+        swapped = {f"{slot}={part}" for slot, part in (self.metadata.get("Swapped") or {}).items()}
+        return [change for change in self.name.split("+")[1:] if change not in swapped]
+
+    @property
     def fingerprints(self) -> dict[int, str]:
         """The first figures of the hash of each seed's student."""
         return {entry["Seed"]: str(entry["SHA256"])[:8] for entry in self.weights}
@@ -139,7 +145,7 @@ def is_kd(entry: Measured) -> bool:
 
 
 def with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
-    """KD with the same data, labels and student; one with the same teacher before others."""
+    """KD with the same data, labels and student; one with the same teacher and options before others."""
     same = ("Data", "Training Samples")
     peers = [
         other
@@ -149,7 +155,11 @@ def with_kd(entry: Measured, context: Sequence[Measured]) -> Measured | None:
         and other.result["Labels"] == entry.result["Labels"]
         and all(other.metadata[key] == entry.metadata[key] for key in same)
     ]
-    return min(peers, key=lambda peer: (teacher_part(peer) != teacher_part(entry), peer.name), default=None)
+
+    def distance(peer: Measured) -> tuple[bool, bool, str]:
+        return teacher_part(peer) != teacher_part(entry), peer.options != entry.options, peer.name
+
+    return min(peers, key=distance, default=None)
 
 
 def teacher_part(entry: Measured) -> str | None:
