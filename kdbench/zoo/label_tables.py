@@ -45,16 +45,7 @@ def setting(entry: Measured) -> str | None:
 def _key(entry: Measured) -> Key | None:
     found = setting(entry)
     where = (entry.result["Dataset"], entry.result["Protocol"] or NOT_RUN)
-    return (*where, entry.lone_student, ", ".join([found, *_of_experiment(entry)])) if found else None
-
-
-def _of_experiment(entry: Measured) -> list[str]:
-    return [option for option in entry.options if not _is_of_method(option)]
-
-
-def _is_of_method(option: str) -> bool:
-    """Whether an option makes it another method; the others make it another experiment."""
-    return option.startswith("model.")
+    return (*where, entry.lone_student, ", ".join([found, *entry.circumstances])) if found else None
 
 
 def _table(key: Key, few: Sequence[Measured], context: Sequence[Measured]) -> str:
@@ -128,7 +119,7 @@ def _count(entry: Measured) -> int:
 
 def _is_full(entry: Measured, key: Key) -> bool:
     where = (entry.result["Dataset"], entry.result["Protocol"] or NOT_RUN)
-    is_other = entry.result["Labels"] != ALL or _of_experiment(entry)
+    is_other = entry.result["Labels"] != ALL or entry.circumstances
     return not is_other and (*where, entry.lone_student) == key[:3]
 
 
@@ -136,7 +127,7 @@ def _method(entry: Measured) -> str:
     """The distiller, and the students if they are several; with what was set otherwise."""
     distiller, student = entry.metadata["Distiller"] or entry.method, entry.metadata["Student"]
     name = distiller if student == entry.lone_student else f"{distiller} ({student})"
-    return ", ".join([name, *filter(_is_of_method, entry.options)])
+    return ", ".join([name, *(option for option in entry.options if option not in entry.circumstances)])
 
 
 def _first(entries: Iterable[Measured]) -> str:

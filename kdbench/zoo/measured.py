@@ -30,13 +30,10 @@ class Measured(NamedTuple):
 
     @property
     def group(self) -> tuple[str, str, str]:
-        """Data set, protocol, label setting: what stands in one table."""
+        """Data set, protocol, label setting with what else makes it another experiment: what stands in one table."""
         protocol = self.result["Protocol"] or NOT_RUN
-        return (
-            self.result["Dataset"],
-            protocol,
-            label_setting(self.result["Labels"], self.result["Teacher Labels"]),
-        )
+        labels = label_setting(self.result["Labels"], self.result["Teacher Labels"])
+        return self.result["Dataset"], protocol, ", ".join([labels, *self.circumstances])
 
     @property
     def budget(self) -> Budget:
@@ -69,6 +66,11 @@ class Measured(NamedTuple):
         """What was set otherwise than in the row, as its name says it: ``["model.distiller.tau=2.0"]``."""
         swapped = {f"{slot}={part}" for slot, part in (self.metadata.get("Swapped") or {}).items()}
         return [change for change in self.name.split("+")[1:] if change not in swapped]
+
+    @property
+    def circumstances(self) -> list[str]:
+        """Those of the options that make it another experiment; one of ``model`` makes it another method."""
+        return [option for option in self.options if not option.startswith("model.")]
 
     @property
     def fingerprints(self) -> dict[int, str]:
