@@ -280,7 +280,9 @@ def test_no_method_refuses_everything() -> None:
     assert not [name for name in distiller_kinds() if not any(accepts(data, name) for data in first)]
 
 
-@pytest.mark.parametrize("data", data_kinds())
+@pytest.mark.parametrize(
+    "data", [data if data == "utd" else pytest.param(data, marks=pytest.mark.slow) for data in data_kinds()]
+)
 def test_a_network_that_cannot_read_the_data_is_refused_by_name(data: str) -> None:
     strange = [network for network in families() if looks(data, network) == UNREADABLE]
     assert strange

@@ -56,12 +56,14 @@ def test_one_commit_brings_the_whole_artefact(hub: FakeHub, tmp_path: Path) -> N
     assert len(hub.commits) == 1
 
 
+@pytest.mark.slow
 def test_without_a_name_it_is_the_user_s(hub: FakeHub, tmp_path: Path) -> None:
     done = publish(hub, tmp_path, "hub", "--force", REASON)
     assert done.returncode == 0, done.stderr
     assert list(hub.repositories) == [f"someone/{artefact().name}"]
 
 
+@pytest.mark.slow
 def test_an_unreliable_run_is_not_uploaded(hub: FakeHub, tmp_path: Path) -> None:
     done = publish(hub, tmp_path, "hub:lab/student")
     assert done.returncode == 2
