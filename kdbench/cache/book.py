@@ -83,8 +83,11 @@ class Book:
         return Draw(self.sampler.seed, k, int(self._open(k)[1].clips[row - self._starts[k]]))
 
     def _count(self, k: int) -> int:
-        """The number of records of a drawn epoch; one that meets every clip needs no look at its order."""
-        return int(self.sampler.size) if self.sampler.meets_all else len(self._made(k).first)
+        """The number of records of a drawn epoch, with a look at its order only where clips may come twice."""
+        if self.sampler.meets_all:
+            return int(self.sampler.size)
+        may_repeat = self.is_cycled or self.sampler.labelled_share is not None
+        return len(self._made(k).first) if may_repeat else int(self.sampler.total)
 
     def _open(self, k: int) -> tuple[int, Page, np.ndarray]:
         """The page of a drawn epoch and the place of each clip on it, -1 for none; the last one is kept."""

@@ -127,7 +127,7 @@ def _method(entry: Measured) -> str:
     """The distiller, and the students if they are several; with what was set otherwise."""
     distiller, student = entry.metadata["Distiller"] or entry.method, entry.metadata["Student"]
     name = distiller if student == entry.lone_student else f"{distiller} ({student})"
-    return ", ".join([name, *(option for option in entry.options if option not in entry.circumstances)])
+    return ", ".join([name, *entry.variations])
 
 
 def _first(entries: Iterable[Measured]) -> str:

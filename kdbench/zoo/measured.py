@@ -68,8 +68,13 @@ class Measured(NamedTuple):
         return [change for change in self.name.split("+")[1:] if change not in swapped]
 
     @property
+    def variations(self) -> list[str]:
+        """Those of the options that make it another method."""
+        return [option for option in self.options if option.startswith("model.")]
+
+    @property
     def circumstances(self) -> list[str]:
-        """Those of the options that make it another experiment; one of ``model`` makes it another method."""
+        """The other options, which make it another experiment."""
         return [option for option in self.options if not option.startswith("model.")]
 
     @property
