@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kdbench import compat
+from kdbench.backbones.external.building import BUILDERS
 from kdbench.registry import FOREIGN
 
 # Registers a shape for an operator that its binary, which does not load beside this torch, would have defined.
@@ -133,4 +134,4 @@ print(CheckpointLoader.load_checkpoint(PATH, map_location='cpu')['state_dict'])
 
 
 def test_packages_of_foreign_networks_are_those_that_the_registry_names() -> None:
-    assert set(FOREIGN) == set(compat.SCOPES)
+    assert set(FOREIGN) == set(compat.SCOPES) == set(BUILDERS)

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ...compat import SCOPES, NumbersOfRates, load_scope
+from ...compat import NumbersOfRates, load_scope
 from ...registry import near
 
 # Options by which a package would read files or the net on its own; ``weights`` of the network is the way.
@@ -22,8 +22,8 @@ def build_foreign(name: str, options: Mapping[str, Any]) -> nn.Module:
     An unknown scope or name is a ``ValueError`` with near matches, a missing package a ``MissingPackageError``.
     """
     scope, _, own = name.partition(".")
-    if scope not in _BUILDERS:
-        raise ValueError(f"no package is behind the scope of '{name}'; {near(scope, _BUILDERS)}")
+    if scope not in BUILDERS:
+        raise ValueError(f"no package is behind the scope of '{name}'; {near(scope, BUILDERS)}")
     fetching = [option for option in options if option in FETCHING]
     if fetching:
         raise ValueError(
@@ -31,7 +31,7 @@ def build_foreign(name: str, options: Mapping[str, Any]) -> nn.Module:
         )
     package = load_scope(scope)
     with NumbersOfRates():
-        return _BUILDERS[scope](package, own, dict(options))
+        return BUILDERS[scope](package, own, dict(options))
 
 
 def _from_mmaction(package: Any, name: str, options: dict[str, Any]) -> nn.Module:
@@ -78,13 +78,12 @@ def _from_transformers(package: Any, name: str, options: dict[str, Any]) -> nn.M
     return model(config(**options))
 
 
-_BUILDERS: dict[str, Callable[[Any, str, dict[str, Any]], nn.Module]] = {
+BUILDERS: dict[str, Callable[[Any, str, dict[str, Any]], nn.Module]] = {
     "mmaction": _from_mmaction,
     "timm": _from_timm,
     "torchvision": _from_torchvision,
     "transformers": _from_transformers,
 }
-assert set(_BUILDERS) == set(SCOPES)
 
 
 @contextmanager

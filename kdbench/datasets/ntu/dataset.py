@@ -142,7 +142,8 @@ class _Takes(ClipDataset):
             return None
 
     def _shown_videos(self) -> Videos:
-        assert self.videos is not None  # of those who read "rgb"
+        if self.videos is None:
+            raise RuntimeError(f"no videos were opened: 'rgb' is not among the modalities {self.modalities}")
         return self.videos
 
 
