@@ -74,12 +74,9 @@ def form(arguments: argparse.Namespace) -> str:
 
 def jobs(asked: int | None) -> int:
     """How many processes fill the cache; one beside a GPU, whose driver does not survive a fork."""
-    import os
-
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if torch.cuda.is_available() else asked or cores
+    return 1 if torch.cuda.is_available() else asked or command.all_cores()
 
 
 def shown():

@@ -31,6 +31,11 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def all_cores() -> int:
+    """How many processes this one may run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments of every command."""
     made = argparse.ArgumentParser(

@@ -1,7 +1,6 @@
 """Runs a matrix of rows, swapped parts and seeds: planned first, resumed after any death, with what failed kept."""
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__)
     parser.add_argument("matrix", help="a matrix: configs/matrices/<name>.py")
     parser.add_argument("--engine", choices=ENGINES, default="local", help="where cells run")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="cells at a time")
+    parser.add_argument("--jobs", type=int, default=command.all_cores(), metavar="N", help="cells at a time")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of a cell")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="K", help="these instead of the matrix's")

@@ -2,11 +2,12 @@
 """Virtual views of UTD-MHAD's depth, rendered on all cores, and the list of the sequences that are made of them."""
 
 import argparse
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from parallel import all_cores
 
 if TYPE_CHECKING:
     from kdbench.datasets.utd_virtual_views import Sequences
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sequences; default: 0")
     parser.add_argument("--variants", type=int, default=4, help="renderings of a training clip; default: 4")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; default: one a core")
+    parser.add_argument("--workers", type=int, default=all_cores(), help="processes; default: one a core")
     options = parser.parse_args(arguments)
     from kdbench.datasets.files import default_cache_dir
     from kdbench.datasets.utd_mhad import data_folder
