@@ -333,11 +333,25 @@ def test_the_common_pose_keeps_distances_and_puts_spine_and_shoulders_in_place(s
     persons = rng.normal(size=(count, 5, 25, 3)).astype(np.float32)
     found = pre_normalised(persons)
     np.testing.assert_allclose(found[0, 0, 1], 0, atol=1e-5)
-    shoulders = found[0, 0, 4] - found[0, 0, 8]
+    shoulders = found[0, 0, 8] - found[0, 0, 4]
     np.testing.assert_allclose(shoulders / np.linalg.norm(shoulders), (1, 0, 0), atol=1e-4)
     for a, b in ((0, 24), (3, 17)):
         before, after = (np.linalg.norm(x[:, :, a] - x[:, :, b], axis=-1) for x in (persons, found))
         np.testing.assert_allclose(after, before, rtol=1e-4)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.floats(-60, 60))
+def test_who_faces_the_camera_stands_upright_however_noisy_the_shoulders(seed: int, degrees: float) -> None:
+    rng = np.random.default_rng(seed)
+    person = np.zeros((1, 2, 25, 3), np.float32)
+    person[..., 0, :], person[..., 3, :] = (0, -0.3, 0), (0, 0.5, 0)  # base of the spine, head
+    for shoulder, side in ((4, -0.2), (8, 0.2)):  # Kinect's x grows to the right of who faces it
+        turned = side * np.cos(np.radians(degrees)), 0.3, side * np.sin(np.radians(degrees))
+        person[..., shoulder, :] = turned + rng.normal(scale=0.01, size=3)
+    person[..., 2] += 3
+    head = pre_normalised(person)[0, 0, 3]
+    assert head[2] > 0.9 * np.linalg.norm(head)
 
 
 def test_absent_persons_stay_zero_and_frames_without_the_first_go() -> None:

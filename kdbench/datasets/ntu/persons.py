@@ -88,10 +88,11 @@ def _stretch(body: Body) -> tuple[int, int]:
 
 
 def pre_normalised(persons: np.ndarray) -> np.ndarray:
-    """Persons ``(M, T, 25, 3)`` about the first one's mid spine: spine along z, right to left shoulder along x.
+    """Persons ``(M, T, 25, 3)`` about the first one's mid spine: spine along z, left to right shoulder along x.
 
     Origin and turns are those of the first frame. Only frames with the first person are kept; of two persons the one
-    with more frames is the first. Joints of zeros stay zeros (PreNormalize3D of PYSKL).
+    with more frames is the first. Joints of zeros stay zeros (PreNormalize3D of PYSKL, and 2s-AGCN's preparation, whose
+    axis is joint 8 less joint 4: Kinect's x grows to the right of a person who faces it, so that turn is a small one).
     """
     if len(persons) > 1 and persons[1].any((1, 2)).sum() > persons[0].any((1, 2)).sum():
         persons = persons[::-1]
@@ -100,6 +101,6 @@ def pre_normalised(persons: np.ndarray) -> np.ndarray:
     centred = (persons - persons[0, 0, SPINE_MIDDLE]) * there
     spine = centred[0, 0, SPINE_MIDDLE] - centred[0, 0, SPINE_BASE]
     centred = centred @ between(spine, np.array([0.0, 0.0, 1.0])).T
-    shoulders = centred[0, 0, LEFT_SHOULDER] - centred[0, 0, RIGHT_SHOULDER]
+    shoulders = centred[0, 0, RIGHT_SHOULDER] - centred[0, 0, LEFT_SHOULDER]
     turned = centred @ between(shoulders, np.array([1.0, 0.0, 0.0])).T
     return turned.astype(np.float32)
