@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
 from .precision import precise
-from .stages import Shape, chosen, common_axes, pooled_to, resampled, shapes_of
+from .stages import Shape, chosen, common_axes, pooled_to, shapes_of
 
 
 def vpd_loss(student: Tensor, teacher: Tensor, previous: Tensor | None = None) -> Tensor:
@@ -32,8 +33,9 @@ class VPD(Distiller):
 
     The teacher reads poses; ``stage`` and ``teacher_stage`` as in FitNet, both with a time axis, brought to the
     student's number of frames. ``width`` is that of the decoder's two hidden layers; it is dropped after training.
-    The first frame has no change and is no target. Where the teacher has fewer frames, those between are interpolated:
-    a repeated frame would say that nothing moved.
+    The first frame has no change and is no target. Where the teacher has another number of frames, it is read at the
+    middles of the student's by linear interpolation: repeated frames would say that nothing moved, means over one frame
+    here and two there that steady motion is jerky. Outside the middles of its first and last frame it stands still.
 
     Published: only this loss (``task_weight=0``), ``width`` 128; a classifier is trained afterwards.
 
@@ -75,8 +77,8 @@ class VPD(Distiller):
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         frames = pooled_to(student.stages[self.stage], "T")
-        target = pooled_to(teacher.stages[self.teacher_stage].detach(), "T")
-        target = resampled(*precise(target), frames.shape[2:]).transpose(1, 2)
+        (target,) = precise(pooled_to(teacher.stages[self.teacher_stage].detach(), "T"))
+        target = F.interpolate(target, frames.shape[2:], mode="linear", align_corners=False).transpose(1, 2)
         guess = self.decoder(frames.transpose(1, 2))
         clips, now, before = len(target), target[:, 1:].flatten(0, 1), target[:, :-1].flatten(0, 1)
         return {"loss_vpd": vpd_loss(guess[:, 1:].flatten(0, 1), now, before) / clips}
