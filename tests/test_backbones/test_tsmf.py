@@ -3,13 +3,18 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import save_file
 from torch import Tensor
 
 from kdbench.backbones import TSMF
 from kdbench.backbones.tsmf import cropped, joint_weights
+from kdbench.datasets import AugmentSkeleton
+from kdbench.datasets.transforms.time import resample
+from kdbench.registry import TRANSFORMS
 from kdbench.spec import MissingWeightsError
 
 GUIDE = {"type": "CompactSTGCN", "widths": (8, 8), "strides": (1, 2)}
@@ -118,3 +123,12 @@ def test_a_guide_without_joints_is_refused() -> None:
         ValueError, match=r"^TSMF is guided by features of joints; SkeletonCNN has none; take CompactSTGCN$"
     ):
         network(guide={"type": "SkeletonCNN"})
+
+
+def test_joints_of_training_clips_stay_where_the_pictures_are() -> None:
+    config = Config.fromfile(Path(__file__).parents[2] / "configs/tsmf/utd_aligned_tsmf_depth.py")
+    skeletons = next(t for t in config.train_dataloader.dataset.transforms if t["type"] is AugmentSkeleton)
+    change = TRANSFORMS.build(dict(skeletons))
+    clip = np.random.default_rng(0).normal(size=(60, 20, 3)).astype(np.float32)
+    moved = change.apply(clip, np.random.default_rng(1)) - resample(clip, change.frames)
+    assert np.abs(moved).max() < 0.05  # torsos of 12 pixels
