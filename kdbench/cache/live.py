@@ -101,6 +101,11 @@ class Live:
                 f"{type(dataset).__name__} by {type(sampler).__name__} does not say which draw a clip is; a cache "
                 "takes a ClipDataset and an EpochSampler"
             )
+        if sampler.redraws and varies(dataset):
+            raise IncompatibleError(
+                "redraw=True of the sampler gives a clip that comes twice in an epoch two forms, and a cache has one "
+                "record for both; leave redraw or the cache out"
+            )
 
     @cached_property
     def lesson_of_zeros(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The base of every data set: samples as a pure function of (seed, epoch, index)."""
+"""The base of every data set: samples as a pure function of a draw (seed, epoch, index, round)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,17 +13,19 @@ Transform = Callable[[Sample, np.random.Generator], Sample]
 
 
 class Draw(NamedTuple):
-    """Which sample, and which of its random variants."""
+    """Which sample, and which of its random variants; ``round`` tells those of one epoch from each other."""
 
     seed: int
     epoch: int
     index: int
+    round: int = 0
 
 
 def generator(draw: Draw, stream: int = 0) -> np.random.Generator:
     """A random stream of one draw: counter-based, so no worker, batch or restart changes it."""
     key = np.array([draw.seed, draw.epoch], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, stream, 0, draw.index]))
+    # Shifted, since the sampler's permutations count in the low half of that word.
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, stream, draw.round << 32, draw.index]))
 
 
 def restart(rng: np.random.Generator, stream: int) -> None:
@@ -36,7 +38,7 @@ def restart(rng: np.random.Generator, stream: int) -> None:
     """
     state = rng.bit_generator.state
     counter = state["state"]["counter"]
-    counter[:3] = 0, stream, 0
+    counter[:2] = 0, stream
     rng.bit_generator.state = {**state, "buffer_pos": len(state["buffer"]), "has_uint32": 0, "uinteger": 0}
 
 

@@ -14,7 +14,7 @@ from .base import Draw
 
 @DATA_SAMPLERS.register_module()
 class EpochSampler(Sampler[Draw]):
-    """Yields ``Draw(seed, epoch, index)``.
+    """Yields ``Draw(seed, epoch, index, round)``.
 
     The global order of an epoch does not depend on the number of processes: each takes its slice of every global
     batch of ``batch_size * world_size``, and an even share of a last one that is not full. ``samples_per_epoch``
@@ -23,7 +23,9 @@ class EpochSampler(Sampler[Draw]):
     differ by one at most, which is right for testing, but in training a process with one batch less would leave the
     others waiting for ever. ``start`` samples of this rank are skipped once, in constant time: that is how a run
     goes on in the middle of an epoch. ``draws`` says after how many epochs augmentation repeats itself (never, by
-    default); the order of clips is a new one in every epoch all the same.
+    default); the order of clips is a new one in every epoch all the same. A clip that comes again within an epoch is
+    augmented as before; with ``redraw`` anew (``round`` counts), as where an epoch is one pass over a data set that
+    holds each clip several times.
 
     ``labelled_share``, in (0, 1), is the share of labelled clips in every batch, as semi-supervised training has it
     (FixMatch: Sohn et al., NeurIPS 2020, mixes B labelled with 7 B unlabelled images, a share of 0.125); by default
@@ -41,6 +43,7 @@ class EpochSampler(Sampler[Draw]):
         round_up: bool | None = None,
         draws: int | None = None,
         labelled_share: float | None = None,
+        redraw: bool = False,
     ):
         if len(dataset) == 0:
             raise ValueError("the data set is empty")
@@ -53,7 +56,7 @@ class EpochSampler(Sampler[Draw]):
         self.total = samples_per_epoch or self.size
         if shuffle if round_up is None else round_up:
             self.total = -(-self.total // self.world_size) * self.world_size
-        self.epoch, self.start, self.draws = 0, 0, draws
+        self.epoch, self.start, self.draws, self.redraw = 0, 0, draws, redraw
         self.labelled_share = labelled_share
         self._labelled = None if labelled_share is None else self._checked_labels(dataset)
 
@@ -101,10 +104,24 @@ class EpochSampler(Sampler[Draw]):
         """Whether every clip is drawn in every epoch."""
         return self.total >= self.size and self._labelled is None
 
+    @property
+    def redraws(self) -> bool:
+        """Whether a clip may come twice in an epoch, in two forms."""
+        return self.redraw and bool(self._rounds().any())
+
     def _labelled_places(self) -> np.ndarray:
         # Evenly spread, so that every batch has its share whatever its size and however many processes cut it.
         passed = np.floor(np.arange(self.total + 1) * self.labelled_share + 1e-9)
         return np.diff(passed) > 0
+
+    def _rounds(self) -> np.ndarray:
+        """How often each draw's clip has come before in its epoch, ``(total,)``: the same in every epoch."""
+        if self._labelled is None:
+            return np.arange(self.total) // self.size
+        rounds, labelled = np.empty(self.total, dtype=np.int64), self._labelled_places()
+        for places, clips in ((labelled, self._labelled), (~labelled, ~self._labelled)):
+            rounds[places] = np.arange(places.sum()) // clips.sum()
+        return rounds
 
     def _drawn(self, epoch: int, clips: np.ndarray, count: int) -> np.ndarray:
         """``count`` of the ``clips``, a mask: each once before any comes again."""
@@ -127,8 +144,10 @@ class EpochSampler(Sampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         start, self.start = self.start, 0
-        mine, epoch = self.order(self.epoch)[self._is_mine()][start:], self.drawn_epoch(self.epoch)
-        return iter([Draw(self.seed, epoch, int(i)) for i in mine])
+        mine, epoch = np.flatnonzero(self._is_mine())[start:], self.drawn_epoch(self.epoch)
+        clips = self.order(self.epoch)[mine].tolist()
+        rounds = self._rounds()[mine].tolist() if self.redraw else [0] * len(mine)
+        return iter([Draw(self.seed, epoch, *drawn) for drawn in zip(clips, rounds, strict=True)])
 
     def __len__(self) -> int:
         return int(self._is_mine().sum()) - self.start

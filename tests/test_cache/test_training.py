@@ -174,6 +174,14 @@ def test_a_missing_tap_is_named_with_the_command_that_adds_it(project):
         ),
         ((ROW, "--distiller", "wave_alone"), "reads nothing of the teacher; train it without --cache"),
         ((TEACHER,), "has no teacher to learn from, so nothing to cache"),
+        (
+            (
+                ROW,
+                "--cfg-options",
+                *(f"train_dataloader.sampler.{o}" for o in ("redraw=True", "samples_per_epoch=999")),
+            ),
+            "two forms, and a cache has one record for both; leave redraw or the cache out",
+        ),
     ],
 )
 def test_rows_that_no_cache_serves_are_refused(project, words, message):

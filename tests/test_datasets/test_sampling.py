@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbench.datasets import sampling
-from kdbench.datasets.base import Draw, generator, transformed
+from kdbench.datasets.base import Draw, generator, restart, transformed
 from kdbench.datasets.sampling import EpochSampler
 from kdbench.spec import IGNORED
 
@@ -134,6 +134,19 @@ def test_a_draw_has_its_own_stream(seed, epoch, index, stream):
     assert (numbers != generator(draw, stream + 1).random(4)).any()
 
 
+def test_rounds_of_a_draw_and_permutations_of_the_sampler_are_other_streams():
+    drawn = [generator(Draw(3, 2, 0, round_)).random(4).tolist() for round_ in range(3)]
+    key = np.array([3, 2], dtype=np.uint64)
+    for k in range(4):
+        drawn.append(
+            np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 1 + k, 0])).random(4).tolist()
+        )
+    assert len({tuple(numbers) for numbers in drawn}) == 7
+    rng = generator(Draw(3, 2, 0, 1))
+    restart(rng, 5)
+    assert rng.random() == generator(Draw(3, 2, 0, 1), 5).random()
+
+
 def test_what_a_transform_draws_does_not_depend_on_the_ones_before():
     def greedy(sample, rng):
         rng.random(102)
@@ -207,6 +220,33 @@ def test_processes_have_the_batches_of_one_with_a_share_too(targets, share, worl
         sampler(len(targets), r, world_size, batch_size=batch_size, **options) for r in range(world_size)
     ]
     assert sorted(whole) == sorted(i for rank in ranks for i in indices(rank))
+
+
+@given(
+    partly_labelled(),
+    st.one_of(st.none(), shares),
+    st.integers(1, 200),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(0, 9),
+)
+def test_redrawn_repeats_count_on_and_change_nothing_else(
+    targets, share, samples, shuffle, world_size, start
+):
+    options = {"targets": targets, "samples_per_epoch": samples, "shuffle": shuffle or share is not None}
+    options |= {"labelled_share": share, "batch_size": 4}
+    whole = list(sampler(len(targets), redraw=True, **options))
+    met: dict[int, int] = {}
+    for draw in whole:
+        assert draw.round == met.get(draw.index, 0)
+        met[draw.index] = draw.round + 1
+    assert [draw._replace(round=0) for draw in whole] == list(sampler(len(targets), **options))
+    ranks = [sampler(len(targets), r, world_size, redraw=True, **options) for r in range(world_size)]
+    found = [list(rank) for rank in ranks]
+    assert set(whole) <= {draw for rank in found for draw in rank}
+    ranks[0].skip(start)
+    assert list(ranks[0]) == found[0][start:]
+    assert ranks[0].redraws == (max(draw.round for rank in found for draw in rank) > 0)
 
 
 def test_a_share_of_labelled_clips_leaves_seeds_and_epochs_their_own_orders():
