@@ -12,4 +12,4 @@ utd_fitnet = dict(type=FitNet, stage=-1, distill_weight=10.0)
 utd_vpd = dict(type=VPD, width=128, task_weight=1.0, distill_weight=10.0)
 # To depth, depth_cnn_small
 utd_depth_hallucination = dict(type=Hallucination, task_weight=0.25, distill_weight=0.001)
-utd_depth_vpd = dict(type=VPD, width=128, task_weight=1.0, distill_weight=0.001)
+utd_depth_vpd = dict(type=VPD, width=128, task_weight=1.0, distill_weight=0.01)
