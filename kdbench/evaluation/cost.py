@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -40,15 +43,37 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """Attention in matrix products; torch's counter takes the fused kernels of a CPU for no operations at all."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _lstm_flops(x: torch.Size, inward: torch.Size, recurrent: torch.Size, *_: Any, **__: Any) -> int:
+    """Operations of one layer and direction over ``(T, B, C)``, weights ``(4H, C)`` and ``(4H, H)``; all are shapes."""
+    return 2 * prod(x[:-1]) * (prod(inward) + prod(recurrent))
+
+
+# An LSTM on a CPU is one kernel. Without oneDNN it would be products, but convolutions would take more memory then.
+_FUSED = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flops}
+
+
 def gflops(model: nn.Module, *inputs: Tensor) -> float:
     """Floating-point operations of one forward in 10^9, a multiplication and an addition counted as two.
 
-    Matrix products, convolutions and attention are counted, element-wise operations are not.
+    Matrix products, convolutions, attention (all pairs, also where a mask hides some) and recurrent layers are counted,
+    element-wise operations are not. Recurrent layers on a GPU are not counted: cuDNN's are one kernel.
 
     >>> gflops(nn.Linear(1000, 500), torch.zeros(1000, 1000))
     1.0
     """
-    with _evaluating(model), FlopCounterMode(display=False) as counter:
+    with _evaluating(model), _unfused(), FlopCounterMode(display=False, custom_mapping=_FUSED) as counter:
         model(*inputs)
     return counter.get_total_flops() / 1e9
 
