@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graphs import parents_of
+from .graphs import bones_of
 from .pointwise import PointwiseConv
 from .streams import check_streams, stack_streams
 
@@ -43,7 +43,7 @@ class SkeletonInput(nn.Module):
     def __init__(self, streams: Sequence[str], graph: str, persons: int, norm_persons: bool):
         super().__init__()
         self.streams, self.persons = check_streams(streams), persons
-        parents = torch.tensor(parents_of(graph))
+        parents = torch.tensor(bones_of(graph))
         self.register_buffer("parents", parents, persistent=False)
         self.channels = 3 * len(self.streams)
         self.norm_rows = persons if norm_persons else 1

@@ -33,6 +33,8 @@ PARENTS: dict[str, tuple[int, ...]] = {
     # nose (root), eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; left before right
     "coco": (0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
 }
+# Where published bones are not those of the graph: the tip's is on the thumb, whatever it hangs on.
+_BONES = {"ntu": PARENTS["ntu_agcn"]}
 
 
 def parents_of(graph: str) -> tuple[int, ...]:
@@ -44,6 +46,18 @@ def parents_of(graph: str) -> tuple[int, ...]:
     if graph not in PARENTS:
         raise ValueError(f"no skeleton graph is called '{graph}'; {near(graph, PARENTS)}")
     return PARENTS[graph]
+
+
+def bones_of(graph: str) -> tuple[int, ...]:
+    """The joint at which the bone of each joint of a named skeleton begins; at the root its own.
+
+    As in 2s-AGCN (Shi et al., CVPR 2019) and PYSKL (``JointToBone``), but for COCO's hips, whose bones begin at the
+    shoulders as in the graph; PYSKL's begin at the nose.
+
+    >>> bones_of("ntu")[21:], parents_of("ntu")[21:]
+    ((22, 7, 24, 11), (7, 7, 11, 11))
+    """
+    return _BONES.get(graph, parents_of(graph))
 
 
 def adjacency(graph: str, joint_degree: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..registry import BACKBONES
 from .blocks import Classifier, TemporalCNN, TemporalNorm, prefixed, residual_taps
 from .graph_network import MeanOverJoints
-from .graphs import adjacency, parents_of
+from .graphs import adjacency, bones_of
 from .streams import check_streams, stack_streams
 
 
@@ -35,7 +35,7 @@ class SkeletonCNN(Classifier):
     ):
         super().__init__()
         self.streams = check_streams(streams)
-        parents = torch.tensor(parents_of(graph))
+        parents = torch.tensor(bones_of(graph))
         self.register_buffer("parents", parents, persistent=False)
         channels = 3 * len(self.streams) * len(parents)
         self.norm = TemporalNorm(channels)
@@ -119,7 +119,7 @@ class CompactSTGCN(Classifier):
     ):
         super().__init__()
         self.streams = check_streams(streams)
-        parents = torch.tensor(parents_of(graph))
+        parents = torch.tensor(bones_of(graph))
         self.register_buffer("parents", parents, persistent=False)
         channels = 3 * len(self.streams)
         self.norm = TemporalNorm(channels * len(parents))

@@ -22,7 +22,7 @@ def check_streams(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def bones(position: Tensor, parents: Tensor) -> Tensor:
-    """Joint less parent; zero at the root. ``position`` is ``(B, T, J, 3)``, ``parents`` ``(J,)``."""
+    """Joint less parent; zero at the root. ``position`` is ``(B, T, J, 3)``, ``parents`` ``(J,)`` (``bones_of``)."""
     return position - position.index_select(2, parents)
 
 

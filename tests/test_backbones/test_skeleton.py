@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdbench.backbones import CompactSTGCN, SkeletonCNN
-from kdbench.backbones.graphs import PARENTS, adjacency, parents_of
+from kdbench.backbones import STGCN, CompactSTGCN, SkeletonCNN
+from kdbench.backbones.graphs import PARENTS, adjacency, bones_of, parents_of
 from kdbench.backbones.streams import MOTION_SCALE, bones, motions, stack_streams
 from kdbench.taps import Taps
 
@@ -72,6 +72,36 @@ def test_kinect_v2_has_the_published_bones() -> None:
     }
     for graph, ends in hands.items():
         assert parents_of(graph) == tuple(parent - 1 for _, parent in sorted(body + ends))
+
+
+# PYSKL's JointToBone of nturgb+d, from zero: joint, where its bone begins
+PUBLISHED_BONES = [
+    (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8), (10, 9), (11, 10), (12, 0),
+    (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18), (20, 20),
+    (21, 22), (22, 7), (23, 24), (24, 11),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("graph", sorted(PARENTS))
+def test_bones_are_those_of_the_graph_but_for_the_hands_of_kinect_v2(graph: str) -> None:
+    published = tuple(start for _, start in PUBLISHED_BONES)
+    assert bones_of(graph) == (published if graph in ("ntu", "ntu_agcn") else parents_of(graph))
+    with pytest.raises(ValueError, match="no skeleton graph is called 'ntu_'"):
+        bones_of("ntu_")
+
+
+@pytest.mark.parametrize("kind", [SkeletonCNN, CompactSTGCN, STGCN])
+def test_the_graph_of_ntu_reads_the_published_bones_and_keeps_its_neighbours(kind: type) -> None:
+    networks = [kind(5, graph=graph, streams=("bone",)).eval() for graph in ("ntu", "ntu_agcn")]
+    read = []
+    for network in networks:
+        norm = getattr(network, "input", network).norm
+        norm.register_forward_pre_hook(lambda _, values: read.append(values[0]))
+    position = torch.rand(2, 8, 25, 3)
+    for network in networks:
+        network(position)
+    assert torch.equal(*read)
+    assert adjacency("ntu")[1, [21, 22, 23, 24], [7, 7, 11, 11]].tolist() == [1.0] * 4
 
 
 def test_bones_lead_back_to_the_joints(position: Tensor) -> None:
