@@ -45,8 +45,23 @@ def uniform_steps(length: int, count: int) -> np.ndarray:
     return np.arange(count) * length // count
 
 
+def stretch_steps(length: int, count: int, within: np.ndarray | float) -> np.ndarray:
+    """One of ``length`` steps from each of ``count`` equal stretches that do not overlap, ``(count,)`` int64.
+
+    ``within`` are places in the stretches from 0 up to 1, ``(count,)`` or one for all. Steps may come twice only where
+    two stretches share one: if ``length`` is no multiple of ``count``, or smaller.
+
+    >>> stretch_steps(12, 4, 0.5), stretch_steps(2, 4, 0.0)
+    (array([ 1,  4,  7, 10]), array([0, 0, 1, 1]))
+    """
+    number = np.arange(count)
+    ends = -((number + 1) * -length // count)
+    # A place next to 1 is rounded to the beginning of the following stretch.
+    return np.minimum(((number + within) * length / count).astype(np.int64), ends - 1)
+
+
 def random_steps(length: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """``count`` of ``length`` steps, each drawn from its own part of the recording, ``(count,)`` int64.
+    """``count`` of ``length`` steps as MultiASL's loader draws them, each from its own part, ``(count,)`` int64.
 
     Step i is drawn from ``floor(i * length / count)`` to ``floor((i + 1) * length / count)``, both included, the last
     one up to ``length - 1``; all steps in order if there are as many as are wanted. Steps may come twice.

@@ -73,7 +73,7 @@ def test_frames_are_those_of_even_stretches(root: Path, name: Name) -> None:
     seen = [halves(videos.read(name, np.random.default_rng(seed))) for seed in range(20)]
     for place, drawn in enumerate(np.transpose(seen)):
         assert drawn.min() >= 5 * place
-        assert drawn.max() <= 5 * (place + 1)
+        assert drawn.max() < 5 * (place + 1)
         assert len({*drawn}) > 2
     assert halves(Videos(root / "rgb", every=4, **RGB).read(name, None)) == [0, 4, 10, 14]
 

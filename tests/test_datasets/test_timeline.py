@@ -1,8 +1,10 @@
 """Which steps of a recording a sample has, and which classes hold at them."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdbench.datasets.timeline import (
@@ -11,6 +13,7 @@ from kdbench.datasets.timeline import (
     num_steps,
     random_steps,
     sequence_labels,
+    stretch_steps,
     stride,
     uniform_steps,
 )
@@ -43,6 +46,37 @@ def test_both_ends_of_a_part_are_drawn_equally_often():
     assert sorted(set(steps[:, 1])) == [3, 4, 5, 6]
     assert sorted(set(steps[:, 3])) == [9, 10, 11]
     assert np.allclose(np.bincount(steps[:, 1])[3:] / 2000, 0.25, atol=0.04)
+
+
+places = st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=100)
+
+
+@given(length=lengths, count=counts, within=places)
+@example(length=30, count=10, within=[1 - 2**-53])
+def test_a_step_of_a_stretch_lies_in_its_own(length, count, within):
+    steps = stretch_steps(length, count, np.resize(within, count))
+    for number, step in enumerate(steps.tolist()):  # a step lasts from its number to the next
+        assert step < Fraction((number + 1) * length, count)
+        assert step + 1 > Fraction(number * length, count)
+    if length % count == 0:
+        assert (steps // (length // count) == np.arange(count)).all()
+
+
+@given(length=lengths, count=counts)
+def test_stretches_begin_at_the_uniform_steps_and_few_steps_come_again(length, count):
+    steps = stretch_steps(length, count, 0.0).tolist()
+    assert steps == uniform_steps(length, count).tolist()
+    if length <= count:
+        assert {*steps} == {*range(length)}
+
+
+def test_all_steps_of_a_stretch_are_drawn_equally_often():
+    rng = np.random.default_rng(0)
+    steps = np.stack([stretch_steps(12, 4, rng.random(4)) for _ in range(3000)])
+    for number in range(4):
+        assert np.allclose(
+            np.bincount(steps[:, number], minlength=12)[3 * number :][:3] / 3000, 1 / 3, atol=0.04
+        )
 
 
 @pytest.mark.parametrize(("native", "every"), [(30, 12), (29.97, 12), (25, 10), (20.04, 8), (2.5, 1), (1, 1)])

@@ -8,7 +8,7 @@ from ...spec import InvalidDataError
 from ..files import default_cache_dir
 from ..media.cache import ArrayCache
 from ..media.video import VideoInfo, probe, read_frames
-from ..timeline import num_steps, random_steps, uniform_steps
+from ..timeline import num_steps, stretch_steps
 from .names import Name
 
 FILES = ("{}_rgb.avi", "{}.mp4")
@@ -64,7 +64,7 @@ class Videos:
         return self._kept.get(path, options, lambda: self._square(path, info, np.asarray(whole)))[steps]
 
     def _steps(self, length: int, rng: np.random.Generator | None) -> np.ndarray:
-        return uniform_steps(length, self.frames) if rng is None else random_steps(length, self.frames, rng)
+        return stretch_steps(length, self.frames, 0.0 if rng is None else rng.random(self.frames))
 
     def _square(self, path: Path, info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
         """Frames by number, the shorter side resized to ``size``, the middle of the longer one cut out."""

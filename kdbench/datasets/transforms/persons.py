@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...registry import TRANSFORMS
+from ..timeline import stretch_steps
 from .base import ClipTransform
 from .rotation import rotation
 from .time import interpolate
@@ -22,8 +23,8 @@ class UniformFrames(ClipTransform):
 
     def apply(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """``(M, T, J, 3)`` to ``(M, frames, J, 3)``."""
-        within = rng.random(self.frames) if self.random else np.full(self.frames, 0.5)
-        return clip[:, ((np.arange(self.frames) + within) * clip.shape[1] / self.frames).astype(np.intp)]
+        within = rng.random(self.frames) if self.random else 0.5
+        return clip[:, stretch_steps(clip.shape[1], self.frames, within)]
 
 
 @TRANSFORMS.register_module()
