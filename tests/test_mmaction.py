@@ -285,7 +285,8 @@ def frames(tmp_path: Path) -> Path:
         folder = tmp_path / "frames" / f"clip{clip}"
         folder.mkdir(parents=True)
         for number in range(1, 6):
-            cv2.imwrite(str(folder / f"img_{number:05}.png"), rng.integers(0, 256, (30, 40), dtype=np.uint8))
+            picture = rng.integers(0, 256, (30, 40), dtype=np.uint8)
+            assert cv2.imwrite(str(folder / f"img_{number:05}.png"), picture)
     lines = "".join(f"clip{clip} 5 {clip}\n" for clip in range(8))
     for split in ("train", "test"):
         (tmp_path / f"{split}.txt").write_text(lines, encoding="utf-8")

@@ -1,5 +1,9 @@
 """Depth of UTD-MHAD as pictures with annotation files: what is read is what was recorded, and no clip is half."""
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -59,7 +63,7 @@ def test_lists_are_the_cross_subject_split(written):
 
 def test_a_stopped_run_goes_on_and_leaves_no_half_clip(root, tmp_path, monkeypatch):
     tool, calls = script("prepare/utd_mhad_frames"), []
-    real = cv2.imwrite
+    real = tool.write_picture
 
     def stopping(path, picture):
         calls.append(path)
@@ -67,13 +71,39 @@ def test_a_stopped_run_goes_on_and_leaves_no_half_clip(root, tmp_path, monkeypat
             raise KeyboardInterrupt
         return real(path, picture)
 
-    monkeypatch.setattr(cv2, "imwrite", stopping)
+    monkeypatch.setattr(tool, "write_picture", stopping)
     with pytest.raises(KeyboardInterrupt):
         tool.write_subject(root, tmp_path, 1)
     assert [len(list(folder.iterdir())) for folder in (tmp_path / "frames").iterdir()] == [FRAMES]
-    monkeypatch.setattr(cv2, "imwrite", real)
+    monkeypatch.setattr(tool, "write_picture", real)
     assert len(tool.write_subject(root, tmp_path, 1)) == (CLIPS.subject == 1).sum()
     assert {len(list(folder.iterdir())) for folder in (tmp_path / "frames").iterdir()} == {FRAMES}
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_clip(root, tmp_path, monkeypatch, capsys):
+    tool, calls, write = script("prepare/utd_mhad_frames"), [], Path.write_bytes
+
+    def full(path, content):
+        calls.append(path)
+        if len(calls) == 2 * FRAMES:  # the last picture of the second clip
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert tool.main([str(tmp_path), "--root", str(root)]) == 1
+    assert f"No space left on device: '{calls[-1]}'" in capsys.readouterr().err
+    assert [len(list(folder.iterdir())) for folder in (tmp_path / "frames").iterdir()] == [FRAMES]
+    assert not (tmp_path / "train.txt").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("size", [(6, 8), (120, 160), (480, 640)])
+def test_a_picture_without_room_is_an_error_whatever_its_size(tmp_path, size):
+    path = tmp_path / "img_00001.png"
+    path.symlink_to("/dev/full")
+    picture = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    with pytest.raises(OSError, match=r"No space left on device: .*img_00001\.png"):
+        script("prepare/utd_mhad_frames").write_picture(path, picture)
 
 
 def test_a_missing_file_is_named(tmp_path, capsys):

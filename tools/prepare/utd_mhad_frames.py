@@ -19,16 +19,29 @@ PROTOCOL = "cross-subject"
 REMEDY = "make it again with tools/prepare/utd_mhad.py"
 
 
-def write_clip(folder: Path, depth: "np.ndarray") -> None:
-    """The frames ``(T, 120, 160)`` of a clip, bytes, as pictures; the folder appears when it is whole."""
+def write_picture(path: Path, frame: "np.ndarray") -> None:
+    """A frame ``(120, 160)``, bytes, as a picture; an ``OSError`` that names the file where it cannot be written.
+
+    Not by ``cv2.imwrite``: that returns True also where a full disk had no room for the end of the file.
+    """
     from kdbench.compat import load_opencv
 
-    cv2 = load_opencv()
+    encoded, content = load_opencv().imencode(path.suffix, frame)
+    if not encoded:
+        raise OSError(f"{path}: OpenCV could not encode the picture")
+    try:
+        path.write_bytes(content)
+    except OSError as error:  # of a file that is open it does not say which
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_clip(folder: Path, depth: "np.ndarray") -> None:
+    """The frames ``(T, 120, 160)`` of a clip, bytes, as pictures; the folder appears when it is whole."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir(parents=True)
     try:
         for number, frame in enumerate(depth, start=1):
-            cv2.imwrite(str(unfinished / TEMPLATE.format(number)), frame)
+            write_picture(unfinished / TEMPLATE.format(number), frame)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -74,7 +87,7 @@ def prepare(root: Path, out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 1 when the data are not as they should be."""
+    """Run the command line; 1 when the data are not as they should be or cannot be written."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="A run that was stopped goes on where it was."
     )
@@ -90,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         root = root_folder(options.root, "utd_mhad", "UTD-MHAD has no folder", "give --root")
         with folder_lock(options.out):
             prepare(root, options.out)
-    except KDBenchError as error:
+    except (KDBenchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
