@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..distillers.processes import alone
 from ..registry import MODELS, build
 from ..spec import SINGLE_LABEL, STRONG, DataSpec, Fields, Needs, missing, refusal
 from .role import MEMBERS, STRONG_OUTPUTS, Role
@@ -50,12 +51,12 @@ def is_large(data: DataSpec) -> bool:
 
 
 def rehearsed(of: Rehearsed, data: DataSpec, run: Callable[[Rehearsed], Result]) -> Result:
-    """What ``run`` gives for a model, without gradients and without a trace in random states.
+    """What ``run`` gives for a model, without gradients, a trace in random states or a word to other processes.
 
     Large clips are tried on torch's device "meta", with a copy of the model that has shapes and no numbers; only for
     what asks for numbers there does the model itself run.
     """
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), alone():
         if is_large(data):
             try:
                 with torch.device("meta"):
