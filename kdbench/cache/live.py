@@ -81,6 +81,7 @@ class Live:
         read_only([loader], self.role.reads)
         self.loader = Runner.build_dataloader(loader, self.seed)
         self._check_data()
+        self._check_substitutes()
         epochs = config["train_cfg"]["max_epochs"]
         self.book = Book(self.loader.sampler, epochs, self.loader.batch_size, varies(self.loader.dataset))
         self.model.to(get_device())
@@ -105,6 +106,25 @@ class Live:
             raise IncompatibleError(
                 "redraw=True of the sampler gives a clip that comes twice in an epoch two forms, and a cache has one "
                 "record for both; leave redraw or the cache out"
+            )
+
+    def _check_substitutes(self) -> None:
+        """Refuse data that substitute broken clips by what is read of them, where that is not the same for all.
+
+        The cache reads what the teacher reads, training from it what the student reads, a live run both.
+        """
+        dataset, settings = self.loader.dataset, self.config["train_dataloader"]["dataset"]
+        substitutes = hasattr(dataset, "substituted") and getattr(dataset, "on_problem", None) != "fail"
+        if not substitutes or "modalities" in settings:  # those that a row names are read by all
+            return
+        deciding = getattr(dataset, "substituted_by", self.model.data.inputs)
+        student = set(self.model._roles["student"].reads)
+        alone = [name for name in deciding if (name in student) != (name in self.role.reads)]
+        if alone:
+            raise IncompatibleError(
+                f"{type(dataset).__name__} puts substitutes for what is missing or damaged of {', '.join(alone)}, "
+                "which only one of student and teacher reads: records would be of other clips than training sees; set "
+                "train_dataloader.dataset.on_problem=fail, which needs whole data, or train it without --cache"
             )
 
     @cached_property

@@ -68,6 +68,7 @@ class MultiViewVideos(ClipDataset):
 
     name = "videos"
     remedy = "take the files from their source again"
+    substituted_by = ("rgb",)  # a view whose frames cannot be read is silent too
 
     def __init__(
         self,

@@ -146,6 +146,23 @@ def test_takes_mark_the_cameras_that_are_absent(root: Path) -> None:
     assert data.substituted == {"missing view": 1, "unreadable view": 1}
 
 
+@pytest.mark.parametrize("kind", [NTU, NTUTakes])
+def test_which_clip_there_is_depends_on_what_substitutes_are_by_and_on_nothing_else(
+    root: Path, kind: type[NTU | NTUTakes]
+) -> None:
+    """A teacher's cache relies on it (``Live``)."""
+    found: dict[bool, list[list]] = {True: [], False: []}
+    for more in ((), ("view_shown",), ("rgb",), ("rgb", "view_shown")):
+        if {*more} <= {*kind.known}:
+            data = kind(root, modalities=("skeleton", *more), rgb=RGB)
+            samples = [data[Draw(0, 0, place)] for place in range(len(data))]
+            clips = [[s["index"], s["target"], s["inputs"]["skeleton"].tolist()] for s in samples]
+            found[not {*more}.isdisjoint(kind.substituted_by)].append(clips)
+    for alike in found.values():
+        assert all(clips == alike[0] for clips in alike)
+    assert found[True][0] != found[False][0]
+
+
 def test_takes_are_whole_in_one_split(root: Path) -> None:
     train, test = (NTUTakes(root, split, modalities=("skeleton",)) for split in ("train", "test"))
     assert {take[0].performer for take in train.takes} == {1, 2}

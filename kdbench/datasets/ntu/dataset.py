@@ -27,6 +27,7 @@ class _Takes(ClipDataset):
     """What both data sets share; a take is what one action was filmed as, by one camera or by several."""
 
     known: tuple[str, ...] = ()
+    substituted_by = ("rgb",)  # what is read of these decides which clip and which camera's skeleton there is
 
     def __init__(
         self,
