@@ -1,6 +1,7 @@
 """Task losses: what a student learns from labels; nothing about distillation.
 
-Each is called with the student's fields and the batch and returns ``{"loss_task": scalar, ...}``.
+Each is called with the student's fields and the batch and returns ``{"loss_task": scalar, ...}``. Means are over what
+is labelled in the batch of one process (docs/conventions.md, "Several processes").
 """
 
 from dataclasses import replace

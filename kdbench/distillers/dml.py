@@ -15,7 +15,8 @@ from .precision import precise
 def labels_loss(student: Tensor, target: Tensor, form: str = "softmax") -> Tensor:
     """Cross-entropy of ``(B, K)`` with ``(B,)``, mean over the clips whose target is not negative; 0 without any.
 
-    With ``form="bernoulli"`` targets are zeros and ones ``(B, K)``, and each class of a clip is a two-class question.
+    Of several processes each takes the mean over its own clips (docs/conventions.md, "Several processes"). With
+    ``form="bernoulli"`` targets are zeros and ones ``(B, K)``, and each class of a clip is a two-class question.
 
     >>> import torch
     >>> labels_loss(torch.eye(2), torch.tensor([0, -1]))

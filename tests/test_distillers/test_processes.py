@@ -9,7 +9,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from kdbench.distillers import CrossView, processes
+from kdbench.datasets import EpochSampler, sampling
+from kdbench.distillers import CrossView, labels_loss, processes
 from kdbench.distillers.processes import alone, gathered, mean_over_processes, sum_over_processes, world_size
 from kdbench.models import Distillation
 from kdbench.spec import IGNORED, Fields
@@ -103,6 +104,25 @@ def _one_of_two_by_gpu(rank: int, folder: str) -> None:
 @pytest.mark.slow
 def test_processes_that_only_gpus_join_build_every_model(tmp_path: Path) -> None:
     mp.spawn(_one_of_two_by_gpu, args=(str(tmp_path),), nprocs=2)
+
+
+class PartlyLabelled(list):
+    targets = torch.tensor([0, 1, 2] + [IGNORED] * (CLIPS - 3)).numpy()
+
+
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_the_mean_over_labelled_clips_is_that_of_one_process_with_a_share_of_them(share, monkeypatch) -> None:
+    """What docs/conventions.md says under "Several processes"."""
+    data, logits = PartlyLabelled(range(CLIPS)), batch(slice(0, CLIPS))[0].logits
+
+    def losses(rank: int, of: int) -> torch.Tensor:
+        monkeypatch.setattr(sampling, "get_dist_info", lambda: (rank, of))
+        drawn = EpochSampler(data, seed=0, batch_size=CLIPS // of, labelled_share=share)
+        index = torch.tensor([draw.index for draw in drawn])
+        return labels_loss(logits[index], torch.from_numpy(data.targets)[index])
+
+    of_two, of_one = (losses(0, 2) + losses(1, 2)) / 2, losses(0, 1)
+    assert torch.allclose(of_two, of_one) == (share is not None)
 
 
 def test_methods_speak_to_other_processes_through_one_module() -> None:
