@@ -9,6 +9,7 @@ from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .binary import binary_logits, binary_target, known_form
 from .kd import kd_loss
+from .peers import check_peers
 from .precision import precise
 
 
@@ -64,7 +65,8 @@ class DML(Distiller):
     Several labels: ``form`` is ``"softmax"`` for one label a clip and ``"bernoulli"`` for several; the data's task
     settles it. The Bernoulli form (ours) takes every class of a clip as a two-class question.
 
-    Limits: the student must be the backbone ``Peers`` with two networks or more; a row with DML has no teacher.
+    Limits: the student must be the backbone ``Peers`` with two networks or more, or students a view, of which none may
+    be absent; a row with DML has no teacher.
 
     Deviations: all students step at once; the paper lets them step in turn.
     """
@@ -77,8 +79,7 @@ class DML(Distiller):
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
-        if student.peers.shape[1] < 2:
-            raise ValueError("DML needs at least two peers; give the backbone Peers more networks")
+        check_peers("DML", student)
         return {"form": "bernoulli" if data.task == MULTI_LABEL else "softmax"}
 
     def predict(self, student: Fields) -> Tensor:

@@ -10,6 +10,7 @@ from ..registry import DISTILLERS
 from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .dml import labels_loss, mutual_loss
+from .peers import check_peers
 from .precision import precise
 
 
@@ -45,7 +46,8 @@ class ThokerGall(Distiller):
     Published: no labels, that is, ``task_weight`` 0; that this beats KL from the teacher. The formula is a
     reconstruction from what later papers say of it; its weights of 1 are ours.
 
-    Limits: one label a clip, and two students or more; for one take CrossView with ``rule="all"`` and ``views=False``.
+    Limits: one label a clip, and two students or more, of which none may be absent; for one take CrossView with
+    ``rule="all"`` and ``views=False``.
 
     Deviations: all students step at once, as in DML.
     """
@@ -58,8 +60,7 @@ class ThokerGall(Distiller):
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
-        if student.peers.shape[1] < 2:
-            raise ValueError("ThokerGall needs at least two peers; give the backbone Peers more networks")
+        check_peers("ThokerGall", student)
         return {}
 
     def predict(self, student: Fields) -> Tensor:

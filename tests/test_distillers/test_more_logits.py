@@ -448,6 +448,14 @@ def test_dml_tests_the_first_peer_and_needs_two() -> None:
         DML.infer(Fields(peers=peers[:, :1]), Fields(), spec(SINGLE_LABEL))
 
 
+def test_dml_refuses_students_whose_views_may_be_absent() -> None:
+    """Absent views have zero logits: others would learn them, and a test would read the first."""
+    (peers,) = logits(0, (4, 2, 5), 1)
+    student = Fields(peers=peers, view_shown=torch.ones(4, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"^DML .* views may be absent here; take "):
+        DML.infer(student, Fields(), spec(SINGLE_LABEL))
+
+
 # Bernoulli forms
 
 

@@ -64,3 +64,11 @@ def test_one_student_is_refused() -> None:
         ValueError, match=r"^ThokerGall needs at least two peers; give the backbone Peers more"
     ):
         ThokerGall.infer(Fields(peers=torch.zeros(4, 1, 3)), Fields(), data)
+
+
+def test_students_whose_views_may_be_absent_are_refused() -> None:
+    """Absent views have zero logits: others would learn them, and a test would read the first."""
+    data = DataSpec("toy", {"x": (3,)}, 3, SINGLE_LABEL, 4)
+    student = Fields(peers=torch.zeros(4, 2, 3), view_shown=torch.ones(4, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"^ThokerGall .* views may be absent here; take "):
+        ThokerGall.infer(student, Fields(), data)
