@@ -110,6 +110,10 @@ class Needs:
     tasks: tuple[str, ...] = (SINGLE_LABEL, MULTI_LABEL)
     heads: tuple[str, ...] = ()
 
+    def compares(self, role: str) -> bool:
+        """Whether the method may compare numbers of a role: how its last linear layer is fed from its stages."""
+        return role in self.heads and "stages" in getattr(self, role)
+
 
 def missing(reader: str, owner: str, wanted: Iterable[str], there: Iterable[str]) -> list[str]:
     """One sentence for each wanted name that is not there."""

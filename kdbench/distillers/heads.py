@@ -23,6 +23,9 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {"mean": _mean, "mean_max": _m
 def pooling_of(method: str, role: str, stage: Tensor, embedding: Tensor) -> str:
     """How ``embedding`` ``(B, D)`` was pooled from the last ``stage`` ``(B, C, ...)``: a name in ``POOLINGS``.
 
+    A stage that is the same everywhere does not tell, so the network should have seen noise. No pooling that is known
+    is a ``ValueError``.
+
     >>> pooling_of("X", "teacher", torch.eye(2)[None], torch.tensor([[0.5, 0.5, 1.0, 1.0]]))
     'mean_max'
     """

@@ -35,6 +35,11 @@ def zeros(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return {name: torch.zeros(REHEARSAL_BATCH, *shape) for name, shape in shapes.items()}
 
 
+def noise(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """A small batch of normal random numbers with these shapes."""
+    return {name: torch.randn(REHEARSAL_BATCH, *shape) for name, shape in shapes.items()}
+
+
 def rehearsal_batch(data: DataSpec) -> dict[str, Any]:
     """A batch of zeros as the data set's loader would give it."""
     fields = zeros(data.fields)
@@ -50,14 +55,16 @@ def is_large(data: DataSpec) -> bool:
     return torch.get_default_dtype().itemsize * REHEARSAL_BATCH * values > LARGE
 
 
-def rehearsed(of: Rehearsed, data: DataSpec, run: Callable[[Rehearsed], Result]) -> Result:
+def rehearsed(
+    of: Rehearsed, data: DataSpec, run: Callable[[Rehearsed], Result], numbers: bool = False
+) -> Result:
     """What ``run`` gives for a model, without gradients, a trace in random states or a word to other processes.
 
     Large clips are tried on torch's device "meta", with a copy of the model that has shapes and no numbers; only for
-    what asks for numbers there does the model itself run.
+    what asks for numbers there, or where the caller does (``numbers``), does the model itself run.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad(), alone():
-        if is_large(data):
+        if is_large(data) and not numbers:
             try:
                 with torch.device("meta"):
                     return run(_without_numbers(of))
@@ -101,17 +108,21 @@ def likeness(model: Any) -> str:
     return json.dumps(kept({**model, "data": {**model["data"], "name": ""}}), sort_keys=True, default=str)
 
 
-def probe(role: Role, data: DataSpec) -> Fields:
-    """All outputs and taps of a model in eval mode on zeros; a ``ValueError`` says on which shapes that fails."""
-    was_training = role.model.training
+def probe(role: Role, data: DataSpec, numbers: bool = False) -> Fields:
+    """All outputs and taps of a model in eval mode on zeros; a ``ValueError`` says on which shapes that fails.
+
+    ``numbers`` is for who reads more of them than shapes: the model then sees noise, since of zeros untrained layers
+    without bias make zeros, all alike.
+    """
+    was_training, made = role.model.training, noise if numbers else zeros
     role.model.eval()
     shapes = {name: data.inputs[name] for name in role.inputs_of(data.inputs)}
     try:
-        return rehearsed(role, data, lambda twin: twin(zeros(shapes)))
+        return rehearsed(role, data, lambda twin: twin(made(shapes)), numbers)
     except Exception as error:
         shapes = ", ".join(f"{name} {tuple(data.inputs[name])}" for name in role.reads)
         raise ValueError(
-            f"the {role.name} {type(role.model).__name__} fails on zeros shaped like {data.name}'s {shapes} "
+            f"the {role.name} {type(role.model).__name__} fails on {made.__name__} shaped like {data.name}'s {shapes} "
             f"({type(error).__name__}: {error}); take a network for such clips"
         ) from error
     finally:
@@ -181,11 +192,13 @@ def head_problems(reader: str, role: Role, name: str) -> list[str]:
     ]
 
 
-def examined(role: Role, wanted: Mapping[str, tuple[str, ...]], data: DataSpec) -> tuple[Fields, list[str]]:
-    """The outputs of a model on zeros, and its problems; from here on only the ``wanted`` taps are read."""
+def examined(
+    role: Role, wanted: Mapping[str, tuple[str, ...]], data: DataSpec, numbers: bool = False
+) -> tuple[Fields, list[str]]:
+    """What ``probe`` gives of a model, and its problems; from here on only the ``wanted`` taps are read."""
     outputs, problems = Fields(), role_problems(role, data)
     if not problems:
-        outputs = probe(role, data)
+        outputs = probe(role, data, numbers)
         problems = output_problems(role, outputs, wanted, data)
     role.restrict(tap for taps in wanted.values() for tap in taps)
     return outputs, problems

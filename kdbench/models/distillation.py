@@ -140,7 +140,9 @@ class Distillation(BaseModel):
             if role.name == "student":
                 wanted[TASK_LOSS] = self.task.needs.student
             with checks.naming(subject, self.data):
-                outputs[role.name], found = checks.examined(role, wanted, self.data)
+                outputs[role.name], found = checks.examined(
+                    role, wanted, self.data, needs.compares(role.name)
+                )
             problems += found
             for name in needs.heads:
                 if name.removesuffix(MEMBERS) == role.name:
