@@ -59,8 +59,9 @@ def agreement_loss(
     """How far the students of a clip's views are apart; logits ``(B, V, K)``, temperature 1, mean over clips.
 
     ``"mutual"``: ``1/V sum_v 1/(V-1) sum_{u != v} KL(q_u || q_v)``; with ``detach`` each view is a constant for the
-    others. ``"jsd"``: the entropy of the mean distribution less the mean entropy. ``shown`` ``(B, V)`` bool says which
-    views are there: V is then a clip's own, and clips of fewer than two views do not count. One view is exactly 0.
+    others. ``"jsd"``: the entropy of the mean distribution less the mean entropy, to which ``detach`` does nothing.
+    ``shown`` ``(B, V)`` bool says which views are there: V is then a clip's own, and clips of fewer than two views do
+    not count. One view is exactly 0.
 
     >>> agreement_loss(torch.eye(2)[None], "mutual"), agreement_loss(torch.eye(2)[None], "jsd")
     (tensor(0.4621), tensor(0.1109))
@@ -115,7 +116,7 @@ class CrossView(Distiller):
     - ``loss_crossview_pseudo``: cross-entropy of each student, on the stronger view where ``strong``, with the
       teacher's class of unlabelled clips, summed over those that ``rule`` admits, divided by all unlabelled ones (S5);
     - ``loss_crossview_agreement``: ``agreement_loss`` of the students in the form ``agreement_form``; ``detach`` stops
-      its gradient into the student that is imitated (S6);
+      the gradient of ``"mutual"`` into the student that is imitated, and does nothing to ``"jsd"`` (S6);
     - ``loss_crossview_contrast``: InfoNCE between the embeddings of teacher and students, each embedded in ``feat_dim``
       numbers, own clip against those of the batch (S7).
 
