@@ -47,7 +47,8 @@ class ThokerGall(Distiller):
     reconstruction from what later papers say of it; its weights of 1 are ours.
 
     Limits: one label a clip, and two students or more, of which none may be absent; for one take CrossView with
-    ``rule="all"`` and ``views=False``.
+    ``rule="all"``, ``views=False``, ``labels=0`` and ``logit=0``, whose pseudo-labels are for clips without a label
+    only.
 
     Deviations: all students step at once, as in DML.
     """
