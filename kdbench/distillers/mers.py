@@ -36,8 +36,9 @@ class MERS(Distiller):
     """The student's embedding becomes the teacher's by ``mars_loss`` alone, and labels train its last layer alone.
 
     ``loss_mers`` trains everything before the student's last linear layer, ``loss_mers_labels`` that layer. The two
-    share no parameter, so the classifier may learn all along: it changes nothing of what it reads. Hence
-    ``task_weight=0``, since the task's loss would train the stream with labels too.
+    share no parameter, so the classifier may learn all along: no gradient of it reaches what it reads. Hence
+    ``task_weight=0``, since the task's loss would train the stream with labels too. Clipping by the norm of all
+    gradients joins the two: where it sets in, the classifier's gradient shortens the stream's.
 
     Published: ``alpha`` 50; a stream that has seen no label, and a classifier trained behind it.
 

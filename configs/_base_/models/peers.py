@@ -1,4 +1,7 @@
-"""Networks side by side that teach each other; the first is the one that is tested. Parameters are those of all."""
+"""Networks side by side that teach each other. Parameters are those of all.
+
+DML tests the first, ThokerGall the first or all, CrossView the mean of all.
+"""
 
 from kdbench.backbones import InertialCNN, Peers, ResNet, VideoCNN
 
