@@ -19,6 +19,7 @@ class Distiller(nn.Module):
         False  # whether a later row needs what it learned; the runner then writes ``distiller.safetensors``
     )
     needs_weights = False  # whether it is of no use without such a file: ``weights`` of its config
+    left_out: frozenset[str] = frozenset()  # the terms that it was built without (``leave_out``)
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
@@ -36,6 +37,14 @@ class Distiller(nn.Module):
     ) -> dict[str, Any]:
         """``config`` with what ``infer`` settles filled in; overridden as ``needs_for`` is."""
         return {**cls.infer(student, teacher, data), **config}
+
+    def leave_out(self, **weights: float) -> None:
+        """Settle which terms there are: those whose weight is not 0, also while a schedule holds it at 0 later.
+
+        So parameters and taps of a term are there as long as the method, which several processes count on; and a
+        ``Ramp`` of a weight whose term is left out is an error.
+        """
+        self.left_out = frozenset(name for name, weight in weights.items() if not weight)
 
     def borrow(self, **heads: Any) -> None:
         """Take the last linear layers of the roles in ``needs.heads``, or lists of them (``teacher_members``).

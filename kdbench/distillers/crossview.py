@@ -120,7 +120,8 @@ class CrossView(Distiller):
     - ``loss_crossview_contrast``: InfoNCE between the embeddings of teacher and students, each embedded in ``feat_dim``
       numbers, own clip against those of the batch (S7).
 
-    ``labels``, ``logit``, ``pseudo``, ``agreement`` and ``contrast`` are the weights; a term of weight 0 reads nothing.
+    ``labels``, ``logit``, ``pseudo``, ``agreement`` and ``contrast`` are the weights; a term of weight 0 is left out
+    for good and reads nothing.
     ``rule``: ``"threshold"`` admits clips whose teacher is sure by ``threshold``, ``"balanced"`` lowers it for classes
     that it is seldom sure of (``flexible_thresholds``), ``"all"`` admits all (Thoker and Gall, ICIP 2019).
     ``source`` names those classes: ``"teacher"``, or ``"joint"``, teacher and students together (``joint_logits``).
@@ -176,6 +177,9 @@ class CrossView(Distiller):
             raise ValueError(f"a threshold of {threshold} was asked for; it is a probability in [0, 1]")
         self.labels, self.logit, self.pseudo = labels, logit, pseudo
         self.agreement, self.contrast = agreement, contrast
+        self.leave_out(
+            labels=labels, logit=logit, pseudo=pseudo, agreement=agreement * views, contrast=contrast
+        )
         self.tau, self.threshold, self.rule, self.strong = tau, threshold, rule, strong
         self.views, self.agreement_form, self.detach = views, agreement_form, detach
         self.contrast_tau, self.source = contrast_tau, source
@@ -232,20 +236,20 @@ class CrossView(Distiller):
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         views = self._views(student, "")
-        shown, losses = self._shown(student, views), {}
-        if self.labels:
+        shown, losses, left_out = self._shown(student, views), {}, self.left_out
+        if "labels" not in left_out:
             losses["labels"] = self.labels * self._labels(views, shown, batch.target)
-        if self.logit or self.pseudo:
+        if not {"logit", "pseudo"} <= left_out:
             sure = self.align(teacher.logits.detach())
-        if self.logit:
+        if "logit" not in left_out:
             losses["logit"] = self.logit * self._logit(views, shown, sure)
-        if self.pseudo:
+        if "pseudo" not in left_out:
             names = self._names(teacher.logits, views, shown) if self.source == "joint" else sure
             losses["pseudo"] = self.pseudo * self._pseudo(student, shown, names, batch.target)
-        if self.agreement and self.views:
+        if "agreement" not in left_out:
             agreement = agreement_loss(views, self.agreement_form, self.detach, shown)
             losses["agreement"] = self.agreement * agreement
-        if self.contrast:
+        if "contrast" not in left_out:
             losses["contrast"] = self.contrast * self._contrast(student, teacher)
         return {f"loss_crossview_{name}": value for name, value in losses.items()}
 

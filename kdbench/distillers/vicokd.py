@@ -199,6 +199,7 @@ class ViCoKD(Distiller):
     ):
         super().__init__()
         self.feature, self.logit, self.consistency = feature, logit, consistency
+        self.leave_out(feature=feature, logit=logit, consistency=consistency)
         self.feature_tap, self.teacher_tap = feature_tap, teacher_tap or feature_tap
         self.tau, self.form, self.logit_level = tau, form, logit_level
         self.level, self.mask, self.persons, self.threshold = level, mask, persons, threshold
@@ -236,14 +237,14 @@ class ViCoKD(Distiller):
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         losses = {}
-        if self.feature:
+        if "feature" not in self.left_out:
             guess = self.project(student[self.feature_tap])
             losses["loss_feature"] = self.feature * hint_loss(guess, teacher[self.teacher_tap].detach())
-        if self.logit:
+        if "logit" not in self.left_out:
             tap = LOGITS[self.logit_level]
             guess, target = (fields[tap].flatten(0, -2) for fields in (student, teacher))
             losses["loss_logit"] = self.logit * FORMS[self.form](guess, target.detach(), self.tau)
-        if self.consistency:
+        if "consistency" not in self.left_out:
             losses["loss_consistency"] = self.consistency * self._disagreement(student, batch)
         return losses
 

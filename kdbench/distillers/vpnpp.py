@@ -66,9 +66,9 @@ class VPNPP(Distiller):
       stage and a sigmoid) and ``A``, which is a constant here.
     - ``loss_vpnpp_feature``: ``matching_loss`` of both embeddings, each embedded in ``feat_dim`` numbers.
 
-    ``guided``, ``attention`` and ``feature`` are the weights; a term of weight 0 reads nothing. ``similarity`` is that
-    of ``matching_loss``. With ``by_class`` clips that share a class are no others of each other. Nothing of it is used
-    in tests.
+    ``guided``, ``attention`` and ``feature`` are the weights; a term of weight 0 is left out for good and reads
+    nothing. ``similarity`` is that of ``matching_loss``. With ``by_class`` clips that share a class are no others of
+    each other. Nothing of it is used in tests.
 
     Published: 0.1, 0.001 and 0.001 beside 0.9 of the task's loss, in batches of 16; the sum over positions and clips
     grows with the batch. The released script takes ``similarity="dot"`` and ``by_class=False``.
@@ -106,6 +106,7 @@ class VPNPP(Distiller):
             raise ValueError(f"similarity '{similarity}' is unknown; {near(similarity, SIMILARITIES)}")
         _check_weights(guided, attention, feature)
         self.guided, self.attention, self.feature, self.stage = guided, attention, feature, stage
+        self.leave_out(guided=guided, attention=attention, feature=feature)
         self.similarity, self.by_class, self.form = similarity, by_class, known_form(form)
         self.needs = self.needs_for(vars(self))
         if guided:
@@ -145,9 +146,9 @@ class VPNPP(Distiller):
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         pose, losses = teacher.embedding.detach().flatten(1), {}
-        if self.guided:
+        if "guided" not in self.left_out:
             losses = self._looking(student.stages[self.stage], pose, batch)
-        if self.feature:
+        if "feature" not in self.left_out:
             same = share_a_class(batch.target) if self.by_class else None
             pair = self.embed_student(student.embedding.flatten(1)), self.embed_teacher(pose)
             losses["feature"] = self.feature * matching_loss(*pair, same, self.similarity)
@@ -159,7 +160,7 @@ class VPNPP(Distiller):
         shown = stage.detach().flatten(2)
         guess = self.classify((shown * pointed[:, None] + shown).mean(2))
         losses = {"guided": self.guided * labels_loss(guess, batch.target, self.form)}
-        if self.attention:
+        if "attention" not in self.left_out:
             own = self.look(stage).flatten(1).sigmoid()
             losses["attention"] = self.attention * attention_level_loss(own, pointed.detach())
         return losses

@@ -305,7 +305,8 @@ class Ramp(Hook):
 
     ``path`` leads from the runner to it, e.g. ``"model.distill_weight"`` or ``"model.distiller.tau"``. Before
     ``begin`` it is ``start``, after ``until`` it is ``end``; ``curve`` is linear, cosine or sigmoid (which jumps from
-    ``start`` by 0.7 % of the way). The value depends on the time only, so a resumed run has it too.
+    ``start`` by 0.7 % of the way). The value depends on the time only, so a resumed run has it too. A weight that is
+    0 in the config has no term that could grow: give it one there, whatever ``start`` is.
     """
 
     def __init__(
@@ -338,6 +339,11 @@ class Ramp(Hook):
         for name in self.path.split(".")[:-1]:
             owner = unwrapped(_attribute(owner, name, self.path))
         number = _attribute(owner, self._name, self.path)
+        if self._name in getattr(owner, "left_out", ()):
+            raise ValueError(
+                f"'{self.path}': this {type(owner).__name__} was built without '{self._name}', whose weight was 0; "
+                "give it one in the config, as the ramp's end"
+            )
         if isinstance(number, bool) or not isinstance(number, int | float | Tensor):
             raise ValueError(f"'{self.path}' is a {type(number).__name__}; a ramp moves a number")
         self._owner = owner

@@ -7,6 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from safetensors.torch import load_file
 
+from kdbench.distillers import CrossView
 from kdbench.engine import DivergedError, Ramp, TeacherChangedError
 from kdbench.engine.checkpoint import checkpoints, read_checkpoint
 from kdbench.engine.log import HISTORY, extend_history
@@ -105,6 +106,15 @@ def test_a_ramp_to_nowhere_says_what_there_is(tmp_path):
         Ramp("a.b", 0, 1, until=1, curve="linaer")
     with pytest.raises(ValueError, match="no hook is called 'Rmp'; did you mean"):
         toy.runner(tmp_path, hooks=[dict(type="Rmp")])
+
+
+def test_a_ramp_of_a_term_that_was_left_out_is_an_error(tmp_path):
+    run = toy.runner(tmp_path, hooks=[Ramp("model.distiller.contrast", 0, 1, until=1)])
+    run.model.distiller = CrossView(contrast=0.0)
+    with pytest.raises(
+        ValueError, match="this CrossView was built without 'contrast', whose weight was 0; give"
+    ):
+        run.train()
 
 
 def test_the_history_holds_every_step_and_the_logs_are_json_lines(tmp_path):
