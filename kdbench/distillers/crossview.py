@@ -230,7 +230,8 @@ class CrossView(Distiller):
                 raise ValueError(
                     "contrast compares whole batches, and views may be absent here; give contrast=0"
                 )
-            found["student_dim"] = student[name].shape[-1]
+            own = student[name][0]
+            found["student_dim"] = (own[0] if config.get("views", True) else own).numel()
             found["teacher_dim"] = teacher.embedding[0].numel()
         return {**found, **config}
 
@@ -307,7 +308,7 @@ class CrossView(Distiller):
             self.sure += sum_over_processes(named).to(self.sure)
 
     def _contrast(self, student: Fields, teacher: Fields) -> Tensor:
-        own = student.view_embeddings if self.views else student.embedding.flatten(1).unsqueeze(1)
+        own = student.view_embeddings.flatten(2) if self.views else student.embedding.flatten(1).unsqueeze(1)
         target = self.embed_teacher(teacher.embedding.detach().flatten(1))
         pairs = [info_nce_loss(self.embed_student(view), target, self.contrast_tau) for view in own.unbind(1)]
         return torch.stack(pairs).mean()

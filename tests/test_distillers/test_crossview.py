@@ -253,3 +253,15 @@ def test_contrast_of_views_that_may_be_absent_is_refused() -> None:
     student = Fields({**students(), "view_shown": SHOWN, "view_embeddings": made(1, B, V, 4)})
     with pytest.raises(ValueError, match="views may be absent here; give contrast=0"):
         CrossView.complete({"contrast": 0.1}, student, Fields(embedding=made(2, B, 4)), SPEC)
+
+
+@pytest.mark.parametrize(("views", "name"), [(True, "view_embeddings"), (False, "embedding")])
+def test_contrast_embeds_all_numbers_of_a_student(views: bool, name: str) -> None:
+    """Embeddings may be maps ``(C, T)``; a network's last axis is not its width."""
+    student = Fields(students() if views else {"logits": made(0, B, K)})
+    student[name] = made(1, B, *([V] if views else []), 4, 7)
+    lesson = Fields({**teacher(), "embedding": made(2, B, 2, 3)})
+    config = CrossView.complete({"contrast": 0.1, "views": views}, student, lesson, SPEC)
+    assert (config["student_dim"], config["teacher_dim"]) == (4 * 7, 2 * 3)
+    method = CrossView(**config).double()
+    assert method(student, lesson, Fields(target=TARGET))["loss_crossview_contrast"].isfinite()
