@@ -14,6 +14,7 @@ from .base import Distiller
 from .binary import known_form
 from .kd import FORMS
 from .precision import precise
+from .temperature import checked_temperature
 
 MEANS = ("probabilities", "losses")
 
@@ -73,7 +74,7 @@ class AverageMKD(Distiller):
         super().__init__()
         if mean not in MEANS:
             raise ValueError(f"the mean of '{mean}' is unknown; there is: {', '.join(MEANS)}")
-        self.tau, self.mean, self.form = tau, mean, known_form(form)
+        self.tau, self.mean, self.form = checked_temperature(tau), mean, known_form(form)
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .base import Distiller
 from .binary import known_form
 from .norm import AnyNorm
 from .precision import precise
+from .temperature import checked_temperature
 
 
 def teacher_label_losses(logits: Sequence[Tensor], target: Tensor, form: str = "softmax") -> Tensor:
@@ -136,7 +137,7 @@ class CAMKD(Distiller):
         super().__init__()
         if len(teacher_dims) < 2:
             raise ValueError(f"CAMKD weights two teachers or more; there is: {len(teacher_dims)}")
-        self.tau, self.feature_weight, self.form = tau, feature_weight, known_form(form)
+        self.tau, self.feature_weight, self.form = checked_temperature(tau), feature_weight, known_form(form)
         self.projections = nn.ModuleList(
             nn.Sequential(nn.Linear(student_dim, width), AnyNorm(width), nn.ReLU()) for width in teacher_dims
         )

@@ -14,6 +14,7 @@ from .infonce import info_nce_loss
 from .negatives import SampleClasses
 from .precision import precise, without_autocast
 from .processes import gathered, world_size
+from .temperature import checked_temperature
 
 NEGATIVES = ("per_sample", "shared", "in_batch")
 POSITIVES = ("exact", "relax")
@@ -144,7 +145,7 @@ class CRD(Distiller):
         for name, value, known in (("negatives", negatives, NEGATIVES), ("positive", positive, POSITIVES)):
             if value not in known:
                 raise ValueError(f"{name}='{value}' is unknown; there is: {', '.join(known)}")
-        self.num_negatives, self.tau, self.momentum = num_negatives, tau, momentum
+        self.num_negatives, self.tau, self.momentum = num_negatives, checked_temperature(tau), momentum
         self.negatives, self.positive = negatives, positive
         self.embed_student = nn.Linear(student_dim, feat_dim)
         self.embed_teacher = nn.Linear(teacher_dim, feat_dim)

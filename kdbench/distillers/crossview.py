@@ -19,6 +19,7 @@ from .infonce import info_nce_loss
 from .kd import kd_loss
 from .precision import precise
 from .processes import sum_over_processes
+from .temperature import checked_temperature
 
 RULES = ("threshold", "balanced", "all")
 SOURCES = ("teacher", "joint")
@@ -180,9 +181,9 @@ class CrossView(Distiller):
         self.leave_out(
             labels=labels, logit=logit, pseudo=pseudo, agreement=agreement * views, contrast=contrast
         )
-        self.tau, self.threshold, self.rule, self.strong = tau, threshold, rule, strong
+        self.tau, self.threshold, self.rule, self.strong = checked_temperature(tau), threshold, rule, strong
         self.views, self.agreement_form, self.detach = views, agreement_form, detach
-        self.contrast_tau, self.source = contrast_tau, source
+        self.contrast_tau, self.source = checked_temperature(contrast_tau, "contrast_tau"), source
         self.needs = self.needs_for(vars(self))
         counts = pseudo and rule == "balanced"
         if (align or counts) and num_classes < 1:

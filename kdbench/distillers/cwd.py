@@ -20,6 +20,7 @@ from .stages import (
     resampled,
     shapes_of,
 )
+from .temperature import checked_temperature
 
 
 def cwd_loss(student: Tensor, teacher: Tensor, tau: float = 4.0) -> Tensor:
@@ -71,7 +72,7 @@ class CWD(Distiller):
             [(self.stage, self.teacher_stage)],
             remedy="stage=... and teacher_stage=... of others",
         )
-        self.tau, self.axes = tau, common_axes(student, teacher)
+        self.tau, self.axes = checked_temperature(tau), common_axes(student, teacher)
         self.align: nn.Module = nn.Identity()
         if student[0] != teacher[0]:
             self.align = CONVOLUTIONS[len(self.axes)](student[0], teacher[0], 1)

@@ -9,6 +9,7 @@ from ..spec import MULTI_LABEL, DataSpec, Fields
 from .base import Distiller
 from .binary import known_form
 from .precision import precise
+from .temperature import checked_temperature
 
 EPSILON = 1e-8  # of the reference code: the correlation of a constant row is zero
 
@@ -66,7 +67,7 @@ class DIST(Distiller):
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, tau: float = 4.0, form: str = "softmax"):
         super().__init__()
-        self.beta, self.gamma, self.tau, self.form = beta, gamma, tau, known_form(form)
+        self.beta, self.gamma, self.tau, self.form = beta, gamma, checked_temperature(tau), known_form(form)
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from ..registry import DISTILLERS
 from ..spec import SINGLE_LABEL, Fields, Needs
 from .base import Distiller
 from .precision import precise
+from .temperature import checked_temperature
 
 
 def dkd_loss(
@@ -66,7 +67,7 @@ class DKD(Distiller):
 
     def __init__(self, alpha: float = 1.0, beta: float = 8.0, tau: float = 4.0):
         super().__init__()
-        self.alpha, self.beta, self.tau = alpha, beta, tau
+        self.alpha, self.beta, self.tau = alpha, beta, checked_temperature(tau)
 
     def forward(self, student: Fields, teacher: Fields, batch: Fields) -> dict[str, Tensor]:
         loss = dkd_loss(

@@ -10,6 +10,7 @@ from ..spec import SINGLE_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .precision import precise
 from .stages import Regressor, Shape, chosen, pooled_to, shapes_of
+from .temperature import checked_temperature
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, tau: float = 10.0) -> Tensor:
@@ -93,7 +94,8 @@ class Hallucination(Distiller):
         teacher_stage: int | None = None,
     ):
         super().__init__()
-        self.weights = {"tau": tau, "lambda1": lambda1, "lambda2": lambda2, "lambda3": lambda3}
+        self.weights = {"lambda1": lambda1, "lambda2": lambda2, "lambda3": lambda3}
+        self.weights["tau"] = checked_temperature(tau)
         self.stage, self.teacher_stage = stage, stage if teacher_stage is None else teacher_stage
         own, other = (
             chosen("student", student_shapes, self.stage),

@@ -13,6 +13,7 @@ from ..registry import DISTILLERS
 from ..spec import DataSpec, Fields, Needs
 from .base import Distiller
 from .precision import precise, without_autocast
+from .temperature import checked_temperature
 
 
 def info_nce_loss(student: Tensor, teacher: Tensor, tau: float = 0.07, same: Tensor | None = None) -> Tensor:
@@ -73,7 +74,7 @@ class InfoNCE(Distiller):
         by_class: bool = True,
     ):
         super().__init__()
-        self.tau, self.by_class = tau, by_class
+        self.tau, self.by_class = checked_temperature(tau), by_class
         self.embed_student = nn.Linear(student_dim, feat_dim)
         self.embed_teacher = nn.Linear(teacher_dim, feat_dim)
         self.needs = self.needs_for({"by_class": by_class})

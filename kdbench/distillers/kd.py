@@ -9,6 +9,7 @@ from ..registry import DISTILLERS
 from ..spec import MULTI_LABEL, DataSpec, Fields
 from .base import Distiller
 from .precision import precise
+from .temperature import checked_temperature
 
 
 def kd_loss(student: Tensor, teacher: Tensor, tau: float = 4.0) -> Tensor:
@@ -58,7 +59,7 @@ class KD(Distiller):
         super().__init__()
         if form not in FORMS:
             raise ValueError(f"form '{form}' is unknown; there is: {', '.join(FORMS)}")
-        self.tau, self.form = tau, form
+        self.tau, self.form = checked_temperature(tau), form
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:

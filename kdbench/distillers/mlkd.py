@@ -13,6 +13,7 @@ from .dml import labels_loss
 from .kd import FORMS
 from .lskd import standardised
 from .precision import precise, without_autocast
+from .temperature import checked_temperature
 
 TAUS = (4.0, 3.0, 5.0, 2.0, 6.0)
 STRONG_UPSTREAM = 3  # the released trainer reads the strong view at the first three temperatures only
@@ -148,7 +149,7 @@ class MLKD(Distiller):
             raise ValueError("MLKD with upstream=True reads two views; give strong=True")
         if upstream and form == "bernoulli":
             raise ValueError("MLKD with upstream=True has no Bernoulli form; give upstream=False")
-        self.taus, self.strong, self.standardise = tuple(taus), strong, standardise
+        self.taus, self.strong, self.standardise = tuple(map(checked_temperature, taus)), strong, standardise
         self.upstream, self.label_weight, self.form = upstream, label_weight, known_form(form)
         self.needs = self.needs_for({"strong": strong, "label_weight": label_weight})
 

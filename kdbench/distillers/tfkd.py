@@ -11,6 +11,7 @@ from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .binary import binary_logits, binary_target, known_form
 from .precision import precise
+from .temperature import checked_temperature
 
 SOFTENED = ("probabilities", "logits")
 
@@ -90,7 +91,12 @@ class TfKD(Distiller):
             raise ValueError(f"a probability of the right class is asked for, 0 to 1; there is: {correct}")
         if soften not in SOFTENED:
             raise ValueError(f"soften '{soften}' is unknown; there is: {', '.join(SOFTENED)}")
-        self.correct, self.tau, self.soften, self.form = correct, tau, soften, known_form(form)
+        self.correct, self.tau, self.soften, self.form = (
+            correct,
+            checked_temperature(tau),
+            soften,
+            known_form(form),
+        )
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:

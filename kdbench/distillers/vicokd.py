@@ -15,6 +15,7 @@ from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .fitnet import hint_loss
 from .kd import FORMS
+from .temperature import checked_temperature
 from .view_divergence import (
     CONFIDENCES,
     DIVERGENCES,
@@ -201,7 +202,7 @@ class ViCoKD(Distiller):
         self.feature, self.logit, self.consistency = feature, logit, consistency
         self.leave_out(feature=feature, logit=logit, consistency=consistency)
         self.feature_tap, self.teacher_tap = feature_tap, teacher_tap or feature_tap
-        self.tau, self.form, self.logit_level = tau, form, logit_level
+        self.tau, self.form, self.logit_level = checked_temperature(tau), form, logit_level
         self.level, self.mask, self.persons, self.threshold = level, mask, persons, threshold
         self.confidence, self.divergence, self.view_form = confidence, divergence, view_form
         self.needs = _needs(self)

@@ -10,6 +10,7 @@ from ..spec import MULTI_LABEL, DataSpec, Fields, Needs
 from .base import Distiller
 from .binary import binary_logits, binary_target, known_form
 from .precision import precise
+from .temperature import checked_temperature
 
 EPSILON = 1e-7  # of the reference code, beside the teacher's cross-entropy
 
@@ -60,7 +61,7 @@ class WSLD(Distiller):
 
     def __init__(self, tau: float = 2.0, form: str = "softmax"):
         super().__init__()
-        self.tau, self.form = tau, known_form(form)
+        self.tau, self.form = checked_temperature(tau), known_form(form)
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
