@@ -86,12 +86,8 @@ class BYOT(Distiller):
             raise ValueError(
                 f"BYOT puts classifiers on the stages before the last; there is: {len(student_shapes)} stage; tap more"
             )
-        self.alpha, self.tau, self.hint_weight, self.form = (
-            alpha,
-            checked_temperature(tau),
-            hint_weight,
-            known_form(form),
-        )
+        self.alpha, self.hint_weight = alpha, hint_weight
+        self.tau, self.form = checked_temperature(tau), known_form(form)
         shapes = [chosen("student", student_shapes, stage) for stage in range(len(student_shapes))]
         self.exits = nn.ModuleList(Exit(shape, shapes[-1][0], num_classes) for shape in shapes[:-1])
 

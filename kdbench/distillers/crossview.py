@@ -108,6 +108,19 @@ def _entropy(logs: Tensor) -> Tensor:
     return -(logs.exp() * logs).sum(-1)
 
 
+def _check_choices(rule: str, source: str, agreement_form: str, threshold: float) -> None:
+    choices = (
+        ("rule", rule, RULES),
+        ("source", source, SOURCES),
+        ("agreement_form", agreement_form, AGREEMENTS),
+    )
+    for name, chosen, known in choices:
+        if chosen not in known:
+            raise ValueError(f"{name} '{chosen}' is unknown; {near(chosen, known)}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"a threshold of {threshold} was asked for; it is a probability in [0, 1]")
+
+
 @DISTILLERS.register_module()
 class CrossView(Distiller):
     """Skeleton teacher, students of other modalities, of which one for each view; reads ``peers`` ``(B, V, K)``.
@@ -166,16 +179,7 @@ class CrossView(Distiller):
         contrast_tau: float = 0.07,
     ):
         super().__init__()
-        choices = (
-            ("rule", rule, RULES),
-            ("source", source, SOURCES),
-            ("agreement_form", agreement_form, AGREEMENTS),
-        )
-        for name, chosen, known in choices:
-            if chosen not in known:
-                raise ValueError(f"{name} '{chosen}' is unknown; {near(chosen, known)}")
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"a threshold of {threshold} was asked for; it is a probability in [0, 1]")
+        _check_choices(rule, source, agreement_form, threshold)
         self.labels, self.logit, self.pseudo = labels, logit, pseudo
         self.agreement, self.contrast = agreement, contrast
         self.leave_out(

@@ -91,12 +91,8 @@ class TfKD(Distiller):
             raise ValueError(f"a probability of the right class is asked for, 0 to 1; there is: {correct}")
         if soften not in SOFTENED:
             raise ValueError(f"soften '{soften}' is unknown; there is: {', '.join(SOFTENED)}")
-        self.correct, self.tau, self.soften, self.form = (
-            correct,
-            checked_temperature(tau),
-            soften,
-            known_form(form),
-        )
+        self.correct, self.soften = correct, soften
+        self.tau, self.form = checked_temperature(tau), known_form(form)
 
     @staticmethod
     def infer(student: Fields, teacher: Fields, data: DataSpec) -> dict[str, Any]:
