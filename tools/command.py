@@ -1,6 +1,7 @@
 """What all commands share: the arguments that choose a row, errors as one line, exit codes.
 
-Exit codes: 0 ok, 2 wrong use, 3 data missing or invalid, 4 diverged, 5 checkpoint refused, 75 stopped, to be resumed.
+Exit codes: 0 ok, 1 a file or folder cannot be read or written, 2 wrong use, 3 data missing or invalid, 4 diverged,
+5 checkpoint refused, 75 stopped, to be resumed.
 Only the standard library is imported at module level, so that ``--help`` answers at once.
 Tools use the kdbench of their own checkout, whatever is installed.
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # after the tools themselves
 
-WRONG_USE, INVALID_DATA = 2, 3
+NO_ACCESS, WRONG_USE, INVALID_DATA = 1, 2, 3
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -120,7 +121,7 @@ def exit_code(error: Exception) -> int | None:
         return INVALID_DATA
     if isinstance(error, KDBenchError | ValueError | ImportError):
         return int(getattr(error, "exit_code", WRONG_USE))
-    return None
+    return NO_ACCESS if isinstance(error, OSError) else None
 
 
 def message(error: BaseException) -> str:

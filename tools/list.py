@@ -115,16 +115,17 @@ def verdict(row: Path, distiller: str) -> str:
 
 
 def size(config: dict) -> str:
-    """The number of parameters of a network as its part says; unknown where arguments are missing."""
+    """The number of parameters of a network as its part says; unknown where arguments or its package are missing."""
     from kdbench.evaluation import parameters
     from kdbench.registry import BACKBONES, build
+    from kdbench.spec import MissingPackageError
 
     settings = {
         key: value for key, value in config.items() if key not in ("weights", "reads", "start", "taps")
     }
     try:
         return f"{parameters(build(BACKBONES, settings, num_classes=NUM_CLASSES)):,}"
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, MissingPackageError):
         return UNKNOWN
 
 

@@ -70,11 +70,10 @@ class RecordResult(Hook):
         """Do not count the last ``seconds``: another run had the process."""
         self._clocks = {name: value + seconds[name] for name, value in self._clocks.items()}
 
-    def before_run(self, runner: Any) -> None:
-        if is_main_process():  # an old result must not pass for that of this run, should it not end
-            set_aside(Path(runner.work_dir))
-
     def before_train(self, runner: Any) -> None:
+        # An old result must not pass for that of this run, should it not end; a resume that was refused left it alone.
+        if is_main_process():
+            set_aside(Path(runner.work_dir))
         self._clocks, self.trained = clocks(), True
         self.selects = lineage.has_validation(runner.cfg)
 

@@ -20,6 +20,7 @@ from kdbench.compat import SCOPES, load_scope
 from kdbench.registry import build
 from kdbench.spec import MissingPackageError, MissingWeightsError
 from kdbench.taps import Taps
+from tests.scripts import script
 
 PACKAGES = ("mmaction", "mmaction.models", "timm", "torchvision", "transformers")
 
@@ -233,6 +234,12 @@ def test_without_its_package_a_network_says_what_to_install(name: str) -> None:
         match=rf"^'{scope}\.\*' needs the optional package '{package}', .* pip install 'kdbench\[{extra}\]'$",
     ):
         External(2, **CATALOGUE[name].config)
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_without_its_package_a_part_is_listed_without_its_size() -> None:
+    name = next(iter(CATALOGUE))
+    assert script("list").size({"type": "External", **CATALOGUE[name].config}) == "–"
 
 
 @pytest.mark.usefixtures("without_packages")

@@ -226,13 +226,22 @@ def test_resume_ends_as_if_nothing_had_been(project, tmp_path):
 )
 def test_a_run_goes_on_only_as_it_began(project, tmp_path, changed, named):
     succeeded(project, "train", ALONE, "--work-dir", str(tmp_path))
-    (tmp_path / "result.yml").unlink()
-    before = (tmp_path / "student.safetensors").read_bytes()
+    files = [path for path in tmp_path.iterdir() if path.suffix in (".yml", ".safetensors")]
+    before = {path: path.read_bytes() for path in files}
     done = command(project, "train", ALONE, "--work-dir", str(tmp_path), "--resume", *changed)
     assert done.returncode == 5
     assert re.search(named, done.stderr)
-    assert (tmp_path / "student.safetensors").read_bytes() == before
-    assert not (tmp_path / "result.yml").exists()
+    assert tmp_path / "result.yml" in before
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(project, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command(project, "train", ALONE, "--work-dir", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: [Errno")
+    assert str(tmp_path / "file") in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_that_has_ended_keeps_its_record(project, tmp_path):
