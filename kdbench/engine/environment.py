@@ -57,11 +57,11 @@ def processor() -> str:
 
 
 def commit() -> dict[str, Any]:
-    """The commit that the code is at, and whether code or rows differ from it; None outside of a repository."""
-    head, changes = (
-        _git("rev-parse", "HEAD"),
-        _git("status", "--porcelain", "--untracked-files=no", "--", *_COUNTS),
-    )
+    """The commit that the code is at, and whether code or rows differ from it; None outside of a repository.
+
+    Files that are in no commit are a difference: one of them may be the method that is measured.
+    """
+    head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *_COUNTS)
     return {"git_commit": head or None, "git_dirty": bool(changes) if head else None}
 
 
