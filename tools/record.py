@@ -16,6 +16,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--allow-smoke", action="store_true", help="take smoke runs too, as tests of this tool do"
     )
+    parser.add_argument(
+        "--replace", action="store_true", help="let entries go that have seeds which these results lack"
+    )
     return parser.parse_args()
 
 
@@ -28,7 +31,7 @@ def record(arguments: argparse.Namespace) -> None:
     for found in results.values():
         refuse_first_phase(found[0]["config"])
     entries = {folder: folded(found, arguments.allow_smoke) for folder, found in results.items()}
-    metafiles = merged(entries, results)
+    metafiles = merged(entries, results, arguments.replace)
     for folder, entry in entries.items():
         if pairs := compared(folder, entry, metafiles, results):
             entry["Results"][0]["Paired"] = pairs
@@ -87,17 +90,39 @@ def metafile_of(entry: dict) -> Path:
     return configs_of(Path(entry["Config"])) / entry["In Collection"] / "metafile.yml"
 
 
-def merged(entries: dict[Path, dict], results: dict[Path, list[dict]]) -> dict[Path, dict]:
+def merged(entries: dict[Path, dict], results: dict[Path, list[dict]], replace: bool) -> dict[Path, dict]:
     """All metafiles with the entries in place; those without one too, for rows are compared across files."""
     from kdbench.zoo import read_metafile, with_model
 
     folders = {metafile_of(entry).parent.parent for entry in entries.values()}
     before = [path for configs in sorted(folders) for path in sorted(configs.glob("*/metafile.yml"))]
     found = {path: read_metafile(path) for path in before}
+    if not replace:
+        refuse_fewer_seeds(entries, found)
     for folder, entry in entries.items():
         path = metafile_of(entry)
         found[path] = with_model(found.get(path) or read_metafile(path), entry, paper(results[folder][0]))
     return found
+
+
+def refuse_fewer_seeds(entries: dict[Path, dict], before: dict[Path, dict]) -> None:
+    """A recorded row does not lose seeds by the way: they may be gone from the disk."""
+    recorded = {
+        model["Name"]: model["Results"][0]["Seeds"] for file in before.values() for model in file["Models"]
+    }
+    lost = []
+    for folder, entry in entries.items():
+        earlier, now = recorded.get(entry["Name"], []), entry["Results"][0]["Seeds"]
+        if set(earlier) - set(now):
+            lost.append(
+                f"{entry['Name']}: recorded {', '.join(map(str, earlier))}; {folder} has {', '.join(map(str, now))}"
+            )
+    if lost:
+        raise ValueError(
+            "\n  - ".join(
+                ["recorded seeds are not among these results; train them, or --replace the entries:", *lost]
+            )
+        )
 
 
 def refuse_first_phase(config: dict) -> None:
