@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..registry import HOOKS, near
 from ..spec import KDBenchError
-from .checkpoint import save_weights
+from .checkpoint import checkpoints, save_weights
 
 STUDENT_FILE = "student.safetensors"
 DISTILLER_FILE = "distiller.safetensors"
@@ -63,6 +63,11 @@ class CheckpointHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self._saved_at = runner.iter
+        if runner.iter == 0 and runner.rank == 0 and (earlier := checkpoints(runner.work_dir)):
+            runner.logger.warning(
+                f"{runner.work_dir} has checkpoints of an earlier run, the last of them {earlier[0].name}; this run "
+                "begins anew and deletes them; --resume goes on from them"
+            )
 
     def after_step(self, runner: Any) -> None:
         """Save after every so many steps."""

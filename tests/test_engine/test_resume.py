@@ -1,10 +1,12 @@
 """A run that was killed and resumed ends with the bits of one that was not."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -135,6 +137,28 @@ def test_no_start_from_scratch_over_broken_checkpoints(tmp_path):
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match="none of the 2 checkpoints"):
         toy.runner(tmp_path, resume=True).train()
+
+
+def test_who_begins_anew_over_checkpoints_is_told(tmp_path):
+    told = []
+
+    class Told(StopAt):
+        priority = "LOWEST"
+
+        def before_train(self, runner):
+            told.append(self.warned.call_args)
+            del runner.logger.warning  # runs share their logger
+
+        def before_run(self, runner):
+            self.warned = runner.logger.warning = Mock()
+
+    for options in ({}, {"resume": True}, {}):
+        with pytest.raises(InterruptedError):
+            toy.runner(tmp_path, hooks=[Told(20)], **options).train()
+    assert told[:2] == [None, None]
+    assert re.search(
+        r"checkpoints of an earlier run, the last of them step_\d+\.safetensors; .* --resume", told[2].args[0]
+    )
 
 
 def test_resume_from_a_file_and_from_a_folder(tmp_path):
