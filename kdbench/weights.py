@@ -54,7 +54,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise MissingWeightsError(f"{path} is damaged or no weight file: {error}") from error
     except Exception as error:  # the unpickler's refusals have no common base
-        raise MissingWeightsError(f"{path} holds more than tensors and is not loaded: {error}") from error
+        raise MissingWeightsError(  # without torch's own text, which advises to load it unsafely
+            f"{path} holds more than tensors, or is no weight file; it is not loaded, as it could run code; save its "
+            "state_dict alone, best as .safetensors"
+        ) from error
     return state.get("state_dict", state)
 
 
