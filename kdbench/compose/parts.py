@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import ConfigParsingError
 
 from ..registry import near
+from .reading import import_problem, name_problem, syntax_problem
 
 BASE = "_base_"
 SLOTS = {"teacher": "models", "student": "models", "distiller": "distillers"}
@@ -22,12 +24,22 @@ class Part(NamedTuple):
 
 
 def load(path: str | Path) -> Config:
-    """The config of ``path`` as it stands; an unknown path is a ``ValueError`` with near rows."""
+    """The config of ``path`` as it stands; an unknown path, import or name is a ``ValueError`` with near ones."""
     path = Path(path)
     if not path.is_file():
         known = [str(row) for row in rows(configs_of(path))] if configs_of(path).is_dir() else []
         raise ValueError(f"there is no config {path}; {near(str(path), known)}")
-    return Config.fromfile(path, lazy_import=True)
+    try:
+        return Config.fromfile(path, lazy_import=True)
+    except SyntaxError as error:
+        raise ValueError(syntax_problem(path) or str(error)) from error
+    except NameError as error:
+        raise ValueError(name_problem(error)) from error
+    except (KeyError, ConfigParsingError) as error:  # what mmengine says of imports that find nothing
+        problem = import_problem(path)
+        if problem is None and isinstance(error, KeyError):
+            raise
+        raise ValueError(problem or f"{path}: {error}") from error
 
 
 def rows(configs: Path) -> list[Path]:
