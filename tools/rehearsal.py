@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from command import INVALID_DATA, WRONG_USE, message
 
-from kdbench.engine import Runner
+from kdbench.engine import DivergedError, Runner
 from kdbench.engine.lineage import check_lineage, weight_files
 from kdbench.engine.modalities import read_only
 from kdbench.evaluation import parameters
@@ -62,7 +62,7 @@ def absent_data(config: Any) -> Iterator[str]:
 
 
 def one_step(config: Any, model: Any) -> str:
-    """Losses of one step on the first batch."""
+    """Losses of one step on the first batch; one that is not finite is a ``DivergedError``, as in training."""
     from mmengine.device import get_device
     from mmengine.optim import build_optim_wrapper
 
@@ -74,4 +74,7 @@ def one_step(config: Any, model: Any) -> str:
     model.to(get_device()).train()
     torch.manual_seed(config.row.seed)
     losses = model.train_step(next(iter(loader)), build_optim_wrapper(model, config.optim_wrapper))
-    return ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
+    shown = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
+    if not losses["loss"].isfinite().all():
+        raise DivergedError(f"the loss of one step is not finite: {shown}")
+    return shown
